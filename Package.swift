@@ -1,0 +1,139 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is compiled with the same strictness: Swift 6 language mode, warnings are errors, and the upcoming
+/// features that make a dependency on another module or on an existential visible in the source.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+  .enableUpcomingFeature("MemberImportVisibility")  // SE-0444
+]
+
+let package = Package(
+  name: "weir",
+  products: [
+    .executable(name: "weir", targets: ["App"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.4.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0")
+  ],
+  targets: [
+    // C libraries of the system: module maps, and inline helpers where Swift cannot call a macro.
+    .systemLibrary(name: "CRdkafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
+    .target(name: "CPosix"),
+
+    // Pure modules: no actors, no input or output.
+    .target(name: "Columnar", swiftSettings: strict),
+    .target(name: "Formats", dependencies: ["Columnar", "CZstd"], swiftSettings: strict),
+    .target(name: "SQL", dependencies: ["Columnar", "CPgQuery"], swiftSettings: strict),
+    .target(
+      name: "Operators",
+      dependencies: ["Columnar", "SQL", "CPosix", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
+    .target(name: "Checkpointing", dependencies: ["Columnar"], swiftSettings: strict),
+
+    // Actors, and input and output.
+    .target(
+      name: "Runtime",
+      dependencies: [
+        "Columnar", "Checkpointing", "CPosix", "CZstd",
+        .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics")
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Actors",
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics")
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Ingest",
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "CRdkafka", "CPosix",
+        .product(name: "Logging", package: "swift-log")
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Sinks",
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "CRdkafka", "CPostgres", "CPosix",
+        .product(name: "Logging", package: "swift-log")
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "App",
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks",
+        "CPosix", "CPostgres", "CRdkafka",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle")
+      ],
+      resources: [.embedInCode("Resources")],
+      swiftSettings: strict,
+      linkerSettings: [.linkedLibrary("jemalloc")]),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(name: "SQLTests", dependencies: ["Columnar", "SQL"], swiftSettings: strict),
+    .testTarget(name: "ColumnarTests", dependencies: ["Columnar"], swiftSettings: strict),
+    .testTarget(name: "FormatsTests", dependencies: ["Columnar", "Formats"], swiftSettings: strict),
+    .testTarget(
+      name: "ExpressionsTests", dependencies: ["Columnar", "SQL", "Operators", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "IngestTests",
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Ingest",
+        .product(name: "Logging", package: "swift-log")
+      ],
+      swiftSettings: strict),
+    .testTarget(name: "OperatorsTests", dependencies: ["Columnar", "SQL", "Operators"], swiftSettings: strict),
+    .testTarget(name: "CheckpointingTests", dependencies: ["Columnar", "Checkpointing"], swiftSettings: strict),
+    .testTarget(
+      name: "RuntimeTests",
+      dependencies: [
+        "Columnar", "Checkpointing", "Runtime",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics")
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SinksTests",
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "CRdkafka",
+        "TestSupport",
+        .product(name: "Logging", package: "swift-log")
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "AppTests", dependencies: ["App", "Actors", "Checkpointing", "Runtime"], swiftSettings: strict),
+    .testTarget(
+      name: "ActorsTests",
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors",
+        .product(name: "Logging", package: "swift-log")
+      ],
+      swiftSettings: strict),
+    .testTarget(name: "EndToEndTests", dependencies: ["Ingest", "TestSupport"], swiftSettings: strict)
+  ]
+)

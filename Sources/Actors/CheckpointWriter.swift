@@ -1,0 +1,159 @@
+import Checkpointing
+import Columnar
+import Operators
+import Runtime
+import SQL
+
+/// Everything that the participants of one checkpoint handed over, but for the sinks' epochs.
+struct CollectedCheckpoint: Sendable {
+  let checkpoint: CheckpointID
+  var partitions: [PartitionID: PartitionSnapshot] = [:]
+  var endedPartitions: Set<PartitionID> = []
+  var windows: [Wiring.Receiver: AggregatorSnapshot] = [:]
+
+  /// How far the sources were read.
+  var positions: SourcePositions {
+    var positions = SourcePositions()
+    for (partition, snapshot) in partitions { positions[partition] = snapshot.nextOffset }
+    return positions
+  }
+}
+
+/// Encodes and stores checkpoints, one at a time, beside the dataflow: the work runs on the store's IO lane.
+struct CheckpointWriter: Sendable {
+  private let job: JobContext
+  private let stageIDs: [String]
+  private let parallelism: Int
+
+  init(job: JobContext, wiring: Wiring) {
+    self.job = job
+    stageIDs = wiring.graph.stages.map(\.id)
+    parallelism = wiring.parallelism
+  }
+
+  /// Stores state and manifest of `collected`.
+  ///
+  /// - Parameter sealed: the epochs that the manifest adds, in the order of commits per sink.
+  /// - Returns: the pending commits that the manifest adds, and the bytes of the checkpoint.
+  /// - Throws: ``Runtime/SnapshotStoreError``.
+  func write(
+    _ collected: CollectedCheckpoint, sealed: [(SealedCommit, SealedEpoch)]
+  ) async throws -> (commits: [PendingCommit], bytes: Int) {
+    var operators: [String: OperatorState] = [:]
+    for (receiver, snapshot) in collected.windows {
+      guard case .window(let stage, _) = receiver else { continue }
+      let id = stageIDs[stage]
+      let state = try await store(snapshot, operatorID: id, collected.checkpoint)
+      let known = operators[id]
+      operators[id] = OperatorState(files: (known?.files ?? []) + state.files, watermark: Self.greatest(known, state))
+    }
+    let commits = pendingCommits(sealed, positions: collected.positions)
+    let manifest = Manifest(
+      job: job.name, owner: job.store.store.owner, checkpoint: collected.checkpoint,
+      createdMicroseconds: job.clock.wallMicroseconds(), partitions: partitionStates(collected), operators: operators,
+      pendingCommits: job.ledger.uncommitted + commits, committed: job.ledger.committedBySink,
+      stateSignature: job.plan.stateSignature,
+      keyGroupCount: job.settings.keyGroups, parallelism: parallelism)
+    let bytes = try await job.store.storeManifest(manifest)
+    return (commits, bytes)
+  }
+
+  /// Each commit starts where the one before it ends. An epoch of an abandoned checkpoint is a commit of its own: its
+  /// rows are in no other.
+  private func pendingCommits(
+    _ sealed: [(SealedCommit, SealedEpoch)], positions: SourcePositions
+  ) -> [PendingCommit] {
+    var reached: [String: CheckpointID] = [:]
+    return sealed.map { commit, epoch in
+      defer { reached[commit.sink] = commit.checkpoint }
+      return PendingCommit(
+        sink: commit.sink, checkpoint: commit.checkpoint, from: reached[commit.sink] ?? job.ledger.newest(commit.sink),
+        sources: positions, rows: epoch.rows, payload: epoch.payload, files: epoch.files)
+    }
+  }
+
+  private func store(
+    _ snapshot: AggregatorSnapshot, operatorID: String, _ checkpoint: CheckpointID
+  ) async throws -> OperatorState {
+    var files: [StateFile] = []
+    if snapshot.groupCount > 0 {
+      // One file holds all key groups of a shard. A restore reads every file once, whatever the parallelism.
+      files.append(
+        try await job.store.storeState(
+          operator: operatorID, keyGroups: 0..<job.settings.keyGroups, checkpoint: checkpoint
+        ) {
+          StateCodec.encode(snapshot.batchesByKeyGroup())
+        })
+    }
+    return OperatorState(files: files, watermark: snapshot.watermark == .minimum ? nil : snapshot.watermark)
+  }
+
+  /// Shards that align a barrier have seen the same watermarks. Only when their inputs have ended they differ, each
+  /// having fired up to its own last window: then nothing is left in any, and the greatest holds for all.
+  private static func greatest(_ left: OperatorState?, _ right: OperatorState) -> Timestamp? {
+    guard let one = left?.watermark, let other = right.watermark else { return left?.watermark ?? right.watermark }
+    return max(one, other)
+  }
+
+  private func partitionStates(_ collected: CollectedCheckpoint) -> [PartitionState] {
+    collected.partitions.map { partition, snapshot in
+      PartitionState(
+        partition: partition, nextOffset: snapshot.nextOffset,
+        maxEventTime: snapshot.maxEventTime == .min ? nil : Timestamp(microseconds: snapshot.maxEventTime),
+        isEnded: collected.endedPartitions.contains(partition),
+        records: snapshot.records, accounts: snapshot.accounts)
+    }
+  }
+}
+
+/// Partial aggregates of one key group.
+struct KeyGroupBatch: Sendable {
+  let keyGroup: Int
+  let batch: Batch
+}
+
+/// The content of a state file: batches, each behind its length.
+enum StateCodec {
+  /// Encodes batches of partial aggregates.
+  static func encode(_ batches: [(keyGroup: Int, batch: Batch)]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for (keyGroup, batch) in batches {
+      let encoded = BatchCodec.encode(batch)
+      append(UInt32(keyGroup), to: &bytes)
+      append(UInt32(encoded.count), to: &bytes)
+      bytes += encoded
+    }
+    return bytes
+  }
+
+  /// Decodes what ``encode(_:)`` wrote.
+  /// - Throws: ``Columnar/BatchCodecError`` when the bytes are not what ``encode(_:)`` wrote.
+  static func decode(_ bytes: [UInt8]) throws -> [KeyGroupBatch] {
+    var batches: [KeyGroupBatch] = []
+    var position = 0
+    while position < bytes.count {
+      let keyGroup = try number(bytes, &position)
+      let length = try number(bytes, &position)
+      guard length <= bytes.count - position else { throw StateCorruption() }
+      batches.append(
+        KeyGroupBatch(keyGroup: keyGroup, batch: try BatchCodec.decode(Array(bytes[position..<position + length]))))
+      position += length
+    }
+    return batches
+  }
+
+  private static func append(_ number: UInt32, to bytes: inout [UInt8]) {
+    withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+
+  private static func number(_ bytes: [UInt8], _ position: inout Int) throws -> Int {
+    guard bytes.count - position >= 4 else { throw StateCorruption() }
+    defer { position += 4 }
+    return (0..<4).reduce(0) { $0 | Int(bytes[position + $1]) << (8 * $1) }
+  }
+}
+
+/// A state file passed its checksum and still is not what was written: a defect, not a damaged disk.
+struct StateCorruption: Error, CustomStringConvertible {
+  var description: String { "a state file is shorter than its own lengths say" }
+}

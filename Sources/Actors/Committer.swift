@@ -1,0 +1,143 @@
+import Checkpointing
+import Logging
+import Runtime
+import Synchronization
+
+/// What the sinks have committed and what is still to do; shared by the committers, the coordinator and recovery.
+final class CommitLedger: Sendable {
+  private struct Entry {
+    var committed = CheckpointID(0)
+    var pending: [PendingCommit] = []
+  }
+
+  private let entries = Mutex<[String: Entry]>([:])
+
+  /// Notes what a sink held when it was taken over.
+  func didClaim(_ sink: String, at checkpoint: CheckpointID) {
+    entries.withLock { entries in
+      entries[sink, default: Entry()].committed = checkpoint
+      entries[sink]?.pending.removeAll { $0.checkpoint <= checkpoint }
+    }
+  }
+
+  /// Adds a durable pending commit; false when it is known or done.
+  func add(_ commit: PendingCommit) -> Bool {
+    entries.withLock { entries in
+      let entry = entries[commit.sink, default: Entry()]
+      let newest = entry.pending.last?.checkpoint ?? entry.committed
+      guard commit.checkpoint > newest else { return false }
+      entries[commit.sink, default: Entry()].pending.append(commit)
+      return true
+    }
+  }
+
+  /// The next commit of `sink` to apply.
+  func next(_ sink: String) -> PendingCommit? { entries.withLock { $0[sink]?.pending.first } }
+
+  /// Notes that `commit` is applied.
+  func didCommit(_ commit: PendingCommit) {
+    entries.withLock { entries in
+      entries[commit.sink]?.committed = commit.checkpoint
+      entries[commit.sink]?.pending.removeAll { $0.checkpoint <= commit.checkpoint }
+    }
+  }
+
+  /// The checkpoint that the next pending commit of `sink` starts from.
+  func newest(_ sink: String) -> CheckpointID {
+    entries.withLock { $0[sink].map { $0.pending.last?.checkpoint ?? $0.committed } ?? CheckpointID(0) }
+  }
+
+  /// The last checkpoint that `sink` has committed.
+  func committed(_ sink: String) -> CheckpointID { entries.withLock { $0[sink]?.committed ?? CheckpointID(0) } }
+
+  /// How many commits of `sink` wait.
+  func pendingCount(_ sink: String) -> Int { entries.withLock { $0[sink]?.pending.count ?? 0 } }
+
+  /// Every commit that is not applied yet, oldest first.
+  var uncommitted: [PendingCommit] {
+    entries.withLock { $0.values.flatMap(\.pending).sorted { $0.checkpoint < $1.checkpoint } }
+  }
+
+  /// By sink: the last checkpoint that it has committed.
+  var committedBySink: [String: CheckpointID] { entries.withLock { $0.mapValues(\.committed) } }
+}
+
+/// Applies one sink's pending commits in order, and tries again by itself while the sink is unreachable. It lives as
+/// long as the job: a restart of the region does not interrupt a commit.
+struct Committer: Sendable {
+  let sink: String
+  let connector: any SinkConnector
+  let owner: JobOwner
+  let files: any PendingFileStore
+  let ledger: CommitLedger
+  let coordinator: Inbox<CoordinatorEvent>
+  let board: SinkBoard
+  let metrics: JobMetrics
+  let signal: Signal
+  let clock: any EngineClock
+  let random: any RandomSource
+  let logger: Logger
+
+  /// Commits until the task is cancelled.
+  ///
+  /// - Throws: ``SinkError`` when the sink must be changed first, ``Checkpointing/PositionConflict`` when another
+  ///   instance owns the job.
+  func run() async throws {
+    while true {
+      while let commit = ledger.next(sink) { try await apply(commit) }
+      try await signal.wait()
+    }
+  }
+
+  private func apply(_ commit: PendingCommit) async throws {
+    var failures = 0
+    let started = clock.monotonicNanoseconds()
+    while true {
+      do {
+        let outcome = try await connector.commit(commit, owner: owner, files: files)
+        noteCommitted(commit, outcome, nanoseconds: clock.monotonicNanoseconds() - started)
+        try coordinator.send(.committed(sink, commit.checkpoint))
+        return
+      } catch let error as SinkError where error.severity == .transient {
+        failures += 1
+        board.update { $0.lastError = error.message }
+        metrics.commitFailed(sink)
+        let delay = backOff(failures)
+        logger.warning(
+          "commit failed and will be tried again",
+          metadata: [
+            "sink": "\(sink)", "checkpoint": "\(commit.checkpoint)", "failures": "\(failures)",
+            "delay_ms": "\(delay / 1_000_000)", "error": "\(error.message)"
+          ])
+        try await clock.sleep(for: delay)
+      }
+    }
+  }
+
+  private func noteCommitted(_ commit: PendingCommit, _ outcome: CommitOutcome, nanoseconds: Int64) {
+    ledger.didCommit(commit)
+    let seconds = Double(nanoseconds) / 1e9
+    metrics.committed(sink, seconds: seconds)
+    let pending = ledger.pendingCount(sink)
+    board.update {
+      $0.committedCheckpoint = commit.checkpoint.number
+      $0.rows += UInt64(outcome.rowsApplied)
+      $0.lastCommitAt = clock.wallMicroseconds()
+      $0.commitSeconds = seconds
+      $0.pendingCommits = pending
+      $0.rejectedRows += UInt64(outcome.rejected.count)
+      $0.lastError = nil
+    }
+    if let first = outcome.rejected.first {
+      logger.error(
+        "the sink refused rows; they are kept in weir.rejected",
+        metadata: ["sink": "\(sink)", "rows": "\(outcome.rejected.count)", "first": "\(first.message)"])
+    }
+  }
+
+  /// 50 ms, doubled with every failure up to 5 s, with a quarter of jitter.
+  private func backOff(_ failures: Int) -> Int64 {
+    let base = min(5_000_000_000, Int64(50_000_000) << Int64(min(failures - 1, 10)))
+    return base + Int64(Double(base) * 0.25 * random.unitInterval())
+  }
+}

@@ -1,0 +1,149 @@
+import Checkpointing
+import Columnar
+import Logging
+import Operators
+import Runtime
+import SQL
+
+extension Engine {
+  func makeContext() throws -> JobContext {
+    var sources: [String: any SourceConnector] = [:]
+    for source in graph.sources { sources[source.table.name] = try factory.source(source.table, source.scan) }
+    var sinks: [String: SinkBinding] = [:]
+    for table in graph.sinks { sinks[table.name] = try bind(table) }
+    var kept: [String: Wiring.KeptOutputs] = [:]
+    for source in graph.sources { kept[source.table.name] = try bindKept(source.table, &sinks) }
+    return JobContext(
+      name: name, settings: settings, plan: plan, graph: graph, kept: kept, sources: sources, sinks: sinks,
+      factory: factory, store: store, boards: JobBoards(), history: history, events: events,
+      committerSignals: sinks.mapValues { _ in Signal() },
+      lanes: LaneSet(count: settings.parallelism), metrics: JobMetrics(job: name),
+      clock: clock, random: random, logger: logger)
+  }
+
+  private func bind(_ table: TableDefinition) throws -> SinkBinding {
+    SinkBinding(
+      connector: try factory.sink(table), schema: table.schema, lane: Lane(name: "sink-\(table.name)"),
+      isDefaultOutput: false)
+  }
+
+  /// The outputs for dead letters and late rows: the tables that the source names, or files beside the checkpoints.
+  private func bindKept(
+    _ source: TableDefinition, _ sinks: inout [String: SinkBinding]
+  ) throws -> Wiring.KeptOutputs {
+    var names: [String] = []
+    let makers = [("dead_letter", factory.deadLetters), ("late", factory.late)]
+    for (option, make) in makers {
+      if let name = source.options[option], let table = plan.tables[name] {
+        if sinks[name] == nil { sinks[name] = try bind(table) }
+        names.append(name)
+      } else {
+        let name = "\(source.name).\(option)"
+        sinks[name] = SinkBinding(
+          connector: try make(source.name), schema: KeptRecord.schema, lane: Lane(name: "sink-\(option)"),
+          isDefaultOutput: true)
+        names.append(name)
+      }
+    }
+    return Wiring.KeptOutputs(deadLetters: names[0], late: names[1])
+  }
+
+  func claim(_ context: JobContext, _ restored: RestoredState) async throws {
+    if let orphan = restored.manifest?.pendingCommits.first(where: { context.sinks[$0.sink] == nil }) {
+      throw IncompatibleCheckpoint(changes: ["sink '\(orphan.sink)' is gone and has a commit that is not applied"])
+    }
+    for (name, sink) in context.sinks.sorted(by: { $0.key < $1.key }) {
+      let reached = try await patiently(context) {
+        try await sink.connector.claim(owner: context.store.store.owner, newest: restored.checkpoint)
+      }
+      try checkNotBehind(name, sink, reached, restored)
+      context.ledger.didClaim(name, at: reached)
+      context.boards.sink(name).update { $0.committedCheckpoint = reached.number }
+    }
+  }
+
+  /// A sink that has less than an earlier run committed to it was emptied, or restored from a backup: going on would
+  /// leave a hole that nobody sees.
+  private func checkNotBehind(
+    _ name: String, _ sink: SinkBinding, _ reached: CheckpointID, _ restored: RestoredState
+  ) throws {
+    guard let known = restored.manifest?.committed[name], reached < known else { return }
+    if sink.isDefaultOutput {
+      logger.warning("an output of kept records was removed; it starts anew", metadata: ["output": "\(name)"])
+      return
+    }
+    let owner = store.store.owner
+    throw PositionConflict(
+      sink: name, expected: SinkPosition(owner: owner, checkpoint: known, sources: SourcePositions()),
+      found: reached.number == 0 ? nil : SinkPosition(owner: owner, checkpoint: reached, sources: SourcePositions()))
+  }
+
+  /// Tries again while a server is not reachable yet: services of one deployment start in any order.
+  private func patiently<Value: Sendable>(
+    _ context: JobContext, _ body: @Sendable () async throws -> Value
+  ) async throws -> Value {
+    let deadline = clock.monotonicNanoseconds() + 30_000_000_000
+    while true {
+      if mayStopWithoutRegion { throw StoppedWhileStarting() }
+      do {
+        return try await body()
+      } catch let error as SinkError where error.severity == .transient {
+        guard clock.monotonicNanoseconds() < deadline else {
+          throw SinkError(sink: error.sink, severity: .fatal, message: "not reachable for 30 s: \(error.message)")
+        }
+        logger.warning("a sink is not reachable yet", metadata: ["error": "\(error)"])
+        try await clock.sleep(for: 1_000_000_000)
+      }
+    }
+  }
+
+  func makeCommitters(_ context: JobContext) -> [Committer] {
+    context.sinks.compactMap { name, sink in
+      context.committerSignals[name].map { signal in
+        Committer(
+          sink: name, connector: sink.connector, owner: store.store.owner, files: store.store.pendingFiles,
+          ledger: context.ledger, coordinator: events, board: context.boards.sink(name), metrics: context.metrics,
+          signal: signal, clock: clock, random: random, logger: logger)
+      }
+    }
+  }
+
+  // MARK: Sources
+
+  func discover(
+    _ context: JobContext, endOffsets: [PartitionID: Int64]?
+  ) async throws -> [PartitionID] {
+    var mayWarn = true
+    while true {
+      let partitions = if let endOffsets { endOffsets.keys.sorted() } else { try await context.allPartitions() }
+      let empty = Set(context.sources.keys).subtracting(partitions.map(\.source)).sorted()
+      guard let source = empty.first else { return partitions }
+      if endOffsets != nil {
+        throw SourceError(
+          source: source, severity: .fatal, message: "there is nothing yet that could be read to its end")
+      }
+      if mayStopWithoutRegion { throw StoppedWhileStarting() }
+      if mayWarn {
+        logger.warning("the job waits until there is something to read", metadata: ["sources": "\(empty)"])
+        mayWarn = false
+      }
+      try await clock.sleep(for: min(settings.discoveryInterval, 1_000_000_000))
+    }
+  }
+
+  func endOffsets(_ context: JobContext) async throws -> [PartitionID: Int64] {
+    var ends: [PartitionID: Int64] = [:]
+    for (_, connector) in context.sources {
+      ends.merge(try await connector.endOffsets(try await connector.partitions())) { _, new in new }
+    }
+    return ends
+  }
+
+  func close(_ context: JobContext) async {
+    for (_, connector) in context.sources { await connector.close() }
+    for (_, sink) in context.sinks {
+      await sink.connector.close()
+      sink.lane.stop()
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import Checkpointing
+import Columnar
+import Formats
+import Runtime
+
+/// One sink table. The writer runs inside the region and dies with it; the committer outlives it.
+public protocol SinkConnector: Sendable {
+  /// Checks, or creates, the target, and takes it over for `owner`: from here older attempts are fenced.
+  ///
+  /// - Parameter newest: the newest checkpoint that this instance restores from; 0 for a first start.
+  /// - Returns: the checkpoint that the target holds; pending commits up to it are done.
+  /// - Throws: ``SinkError``, ``PositionConflict``.
+  func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID
+
+  /// A writer for the epochs after `checkpoint`. It may write spill files only through `files`.
+  /// - Throws: ``SinkError``.
+  func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter
+
+  /// Makes one pending commit visible, atomically with the position, exactly once (see ``PendingCommit/decide(stored:owner:)``).
+  /// A returned call means: durable. Tried again by the caller when the error is transient.
+  /// - Returns: what became of the rows; rows that the target refused have been kept durably with the same commit.
+  /// - Throws: ``SinkError``, ``PositionConflict``.
+  func commit(_ pending: PendingCommit, owner: JobOwner, files: any PendingFileStore) async throws -> CommitOutcome
+
+  /// Closes connections.
+  func close() async
+}
+
+/// Collects the rows of an epoch. Owned by one actor on an IO lane, where blocking file writes are allowed.
+public protocol SinkWriter: AnyObject {
+  /// Adds rows. Rows that the target cannot take are returned, not thrown.
+  /// - Throws: ``SinkError`` when the writer itself cannot go on (disk full).
+  func write(_ batch: Batch) throws -> [RowRejection]
+
+  /// Bytes held since the last seal, in memory or in the epoch's files: what asks for an early checkpoint.
+  var epochBytes: Int { get }
+
+  /// Ends the epoch: everything since the last seal becomes the sink's part of the checkpoint, durable when this
+  /// returns. `nil` payload is never returned: an epoch without rows still moves the position.
+  /// - Throws: ``SinkError``.
+  func seal(_ checkpoint: CheckpointID) throws -> SealedEpoch
+
+  /// Lets go of everything that was not sealed.
+  func close()
+}
+
+/// What a writer hands over at a barrier: the sink's part of ``PendingCommit``.
+public struct SealedEpoch: Hashable, Sendable {
+  /// How many rows.
+  public var rows: Int
+  /// The sink's own description.
+  public var payload: [UInt8]
+  /// Names of the files, in the ``PendingFileStore``, that the payload refers to.
+  public var files: [String]
+
+  /// A sealed epoch.
+  public init(rows: Int, payload: [UInt8], files: [String]) {
+    self.rows = rows
+    self.payload = payload
+    self.files = files
+  }
+}
+
+/// What became of the rows of one commit.
+public struct CommitOutcome: Hashable, Sendable {
+  /// How many rows the target took; 0 for a commit that had been applied before.
+  public var rowsApplied: Int
+  /// Rows that only the target could refuse, at most ``maximumRejectedRows`` of them.
+  public var rejected: [RejectedSinkRow]
+  /// How many rows the target refused.
+  public var rejectedCount: Int
+  /// Whether the target already held this checkpoint.
+  public var wasSkipped: Bool
+
+  /// How many refused rows an outcome carries; the target keeps all of them.
+  public static let maximumRejectedRows = 100
+
+  /// An outcome.
+  public init(
+    rowsApplied: Int, rejected: [RejectedSinkRow] = [], rejectedCount: Int? = nil, wasSkipped: Bool = false
+  ) {
+    self.rowsApplied = rowsApplied
+    self.rejected = rejected
+    self.rejectedCount = rejectedCount ?? rejected.count
+    self.wasSkipped = wasSkipped
+  }
+}
+
+/// A row that the target refused at commit.
+public struct RejectedSinkRow: Hashable, Sendable {
+  /// The row as a JSON object.
+  public var json: String
+  /// What the target said.
+  public var message: String
+
+  /// A refused row.
+  public init(json: String, message: String) {
+    self.json = json
+    self.message = message
+  }
+}
+
+/// A row that a sink's writer refused.
+public struct RowRejection: Hashable, Sendable {
+  /// The row's index in the batch.
+  public var row: Int
+  /// What was expected and what came.
+  public var message: String
+
+  /// A refusal of `row`.
+  public init(row: Int, message: String) {
+    self.row = row
+    self.message = message
+  }
+}
+
+/// A sink failed.
+public struct SinkError: Error, CustomStringConvertible {
+  /// What to do about it.
+  public enum Severity: Hashable, Sendable {
+    /// The committer tries again by itself: connection lost, server restarting, serialization failure.
+    case transient
+    /// Restart the region.
+    case failed
+    /// Stop: configuration or the target must change first.
+    case fatal
+  }
+
+  /// The sink table.
+  public let sink: String
+  /// What to do about it.
+  public let severity: Severity
+  /// What was expected, what came, what to do.
+  public let message: String
+
+  /// A failure of `sink`.
+  public init(sink: String, severity: Severity, message: String) {
+    self.sink = sink
+    self.severity = severity
+    self.message = message
+  }
+
+  /// The sink and the message.
+  public var description: String { "sink '\(sink)': \(message)" }
+}

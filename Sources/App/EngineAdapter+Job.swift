@@ -1,0 +1,110 @@
+import Actors
+import Formats
+import Glibc
+import Ingest
+import Logging
+import Metrics
+import Runtime
+import SQL
+import Sinks
+
+extension EngineAdapter {
+  /// All metrics of this process; installed once, when the first engine is made.
+  private static let registry: PrometheusRegistry = {
+    let registry = PrometheusRegistry()
+    MetricsSystem.bootstrap(registry)
+    return registry
+  }()
+
+  /// All metrics in Prometheus' text format.
+  package static func metricsText() -> String { registry.render() }
+
+  /// A logger as the settings want it.
+  package static func logger(_ settings: Settings) -> Logger {
+    let level = Logger.Level(rawValue: settings.logLevel) ?? .info
+    let format = LogFormat(rawValue: settings.logFormat) ?? .text
+    let clock = SystemClock()
+    return Logger(label: "weir") { LineLogHandler(label: $0, format: format, level: level, clock: clock) }
+  }
+
+  /// Reads and plans an SQL file.
+  /// - Throws: ``CommandFailure`` with every mistake in the file.
+  package static func plan(_ path: String) throws -> JobPlan {
+    try plan(text: try contents(path), fileName: path, variables: [:])
+  }
+
+  /// Plans the text of an SQL file.
+  ///
+  /// - Parameter variables: go before the environment.
+  /// - Throws: ``CommandFailure`` with every mistake in the text.
+  package static func plan(text: String, fileName: String, variables: [String: String]) throws -> JobPlan {
+    let environment = environment.merging(variables) { _, given in given }
+    do {
+      return try SQLFile.plan(text, fileName: fileName) { environment[$0] }
+    } catch {
+      let count = error.all.count
+      throw CommandFailure(.sql, "\(count) mistake\(count == 1 ? "" : "s") in \(fileName)\n\(error)")
+    }
+  }
+
+  private static func contents(_ path: String) throws -> String {
+    let file = path == "-" ? fdopen(STDIN_FILENO, "r") : fopen(path, "r")
+    guard let file else {
+      throw CommandFailure(.usage, "the SQL file '\(path)' cannot be read: \(String(cString: strerror(errno)))")
+    }
+    defer { if path != "-" { fclose(file) } }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while bytes.count < 16 << 20 {
+      let count = fread(&chunk, 1, chunk.count, file)
+      guard count > 0 else { break }
+      bytes += chunk[..<count]
+    }
+    if ferror(file) != 0 { throw CommandFailure(.usage, "the SQL file '\(path)' cannot be read: is it a directory?") }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw CommandFailure(.usage, "the SQL file '\(path)' is not UTF-8")
+    }
+    return text
+  }
+}
+
+extension EngineAdapter {
+  /// An engine for a plan, with its checkpoint store opened: from here another process cannot run the job.
+  ///
+  /// - Throws: ``CommandFailure`` when the store cannot be opened or is locked.
+  package static func engine(plan: JobPlan, jobName: String, settings: Settings, logger: Logger) throws -> Engine {
+    _ = registry
+    let clock = SystemClock()
+    let random = SystemRandom()
+    let store: LocalSnapshotStore
+    do {
+      store = try LocalSnapshotStore(directory: settings.checkpointDirectory, job: jobName, random: random)
+    } catch {
+      throw CommandFailure(.job, "the job cannot start: \(error)")
+    }
+    return Engine(
+      plan: plan, job: jobName, settings: settings,
+      factory: factory(jobName: jobName, settings: settings, clock: clock, logger: logger),
+      store: SnapshotStoreActor(store: store, lane: Lane(name: "checkpoints")), clock: clock, random: random,
+      logger: logger)
+  }
+
+  private static func factory(
+    jobName: String, settings: Settings, clock: any EngineClock, logger: Logger
+  ) -> ConnectorFactory {
+    let sources = SourceDefaults(brokers: settings.kafkaBrokers, jobName: jobName)
+    let sinks = SinkDefaults(
+      postgresURL: settings.postgresURL, kafkaBrokers: settings.kafkaBrokers,
+      checkpointDirectory: settings.checkpointDirectory)
+    return ConnectorFactory(
+      source: { table, schema in
+        try SourceConnectors.make(table, schema: schema, defaults: sources, clock: clock, logger: logger)
+      },
+      decoder: { table, schema, partition in
+        try SourceConnectors.decoderConfiguration(table, scan: schema, partition: partition)
+      },
+      sink: { table in try SinkConnectors.make(table, job: jobName, defaults: sinks, logger: logger) },
+      deadLetters: { SinkConnectors.keptRecords(.deadLetter, source: $0, job: jobName, defaults: sinks) },
+      late: { SinkConnectors.keptRecords(.late, source: $0, job: jobName, defaults: sinks) })
+  }
+}

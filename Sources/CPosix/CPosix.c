@@ -1,0 +1,39 @@
+#define _GNU_SOURCE
+#include "CPosix.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+void weir_thread_set_name(const char *name) {
+  char shortened[16];
+  size_t length = 0;
+  while (length < sizeof shortened - 1 && name[length] != 0) {
+    shortened[length] = name[length];
+    length += 1;
+  }
+  shortened[length] = 0;
+  pthread_setname_np(pthread_self(), shortened);
+}
+
+int64_t weir_process_cpu_nanoseconds(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  int64_t seconds = (int64_t)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec;
+  int64_t microseconds = (int64_t)usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+  return seconds * 1000000000 + microseconds * 1000;
+}
+
+int weir_lock_file(int descriptor) {
+  return flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+}
+
+int weir_cpu_count(void) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+  return allowed > 0 ? allowed : 1;
+}

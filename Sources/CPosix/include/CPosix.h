@@ -1,0 +1,18 @@
+#pragma once
+
+/// What Swift's Glibc module does not offer: variadic functions, macros and names that it hides.
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Names the calling thread, as `top -H` and `perf` show it; at most 15 bytes are kept.
+void weir_thread_set_name(const char *name);
+
+/// CPU time, user and system, that this process has used, in nanoseconds.
+int64_t weir_process_cpu_nanoseconds(void);
+
+/// Takes an exclusive advisory lock on an open file without waiting. Returns 0, or the value of errno.
+int weir_lock_file(int descriptor);
+
+/// How many cores this process may run on; at least 1.
+int weir_cpu_count(void);

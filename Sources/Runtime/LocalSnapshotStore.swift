@@ -1,0 +1,315 @@
+import CPosix
+import Checkpointing
+import FoundationEssentials
+import Glibc
+import Synchronization
+
+/// Checkpoints of one job in a local directory.
+///
+/// ```
+/// <directory>/<job>/lock                          held for the life of the process; the holder's process id
+///                   job.json                      lineage and attempt
+///                   checkpoints/<number>/manifest written last; without it the checkpoint does not exist
+///                   checkpoints/<number>/*.state  zstd frames
+///                   pending/*                     files of epochs that are not committed
+/// ```
+public final class LocalSnapshotStore: SnapshotStore {
+  private struct State {
+    /// The pending files that each stored manifest names.
+    var pendingFiles: [CheckpointID: Set<String>] = [:]
+    var nextFile = 0
+    var madeDirectories: Set<CheckpointID> = []
+    var lock: Int32
+    var highest: CheckpointID
+  }
+
+  private struct JobRecord: Codable {
+    var format: Int
+    var job: String
+    var lineage: String
+    var attempt: UInt64
+  }
+
+  private static let manifestName = "manifest"
+
+  /// The job's directory.
+  public let directory: String
+  /// This start of the job.
+  public let owner: JobOwner
+  /// Files of epochs that are not committed yet.
+  public let pendingFiles: any PendingFileStore
+  private let state: Mutex<State>
+
+  /// Opens, or creates, the store of `job`: takes the lock, counts the attempt, removes what crashes left behind.
+  ///
+  /// - Parameters:
+  ///   - directory: where the checkpoints of all jobs are (`WEIR_CHECKPOINT_DIR`).
+  ///   - job: the job's name.
+  ///   - random: draws the lineage of a job that starts for the first time.
+  /// - Throws: ``SnapshotStoreError``; `.locked` when another process runs the job.
+  public init(directory: String, job: String, random: some RandomSource) throws {
+    let path = directory + "/" + FileName.safe(job)
+    try DurableFiles.makeDirectory(path + "/checkpoints")
+    try DurableFiles.makeDirectory(path + "/pending")
+    let lock = try Self.takeLock(path + "/lock")
+    do {
+      let numbers = try Self.checkpointNumbers(path)
+      owner = try Self.countAttempt(path, job: job, hasCheckpoints: !numbers.isEmpty, random: random)
+      self.directory = path
+      pendingFiles = LocalPendingFiles(directory: path + "/pending", attempt: owner.attempt)
+      state = Mutex(State(lock: lock, highest: numbers.last ?? CheckpointID(0)))
+      try removeLeftovers(numbers)
+    } catch {
+      Glibc.close(lock)
+      throw error
+    }
+  }
+
+  deinit { close() }
+
+  /// The greatest number that was found at open, or used since.
+  public var highestCheckpoint: CheckpointID { state.withLock { $0.highest } }
+
+  /// Lets another process open the store.
+  public func close() {
+    state.withLock { state in
+      if state.lock >= 0 { Glibc.close(state.lock) }
+      state.lock = -1
+    }
+  }
+
+  // MARK: State
+
+  /// Stores a part of an operator's state as a zstd frame.
+  public func storeState(
+    _ content: [UInt8], operator name: String, keyGroups: Range<Int>, checkpoint: CheckpointID
+  ) throws -> StateFile {
+    let sequence = state.withLock { state in
+      state.nextFile += 1
+      return state.nextFile
+    }
+    let folder = try makeDirectory(checkpoint)
+    let file = "\(FileName.safe(name))-\(sequence).state"
+    let frame: [UInt8]
+    do { frame = try ZstdFrame.compress(content) } catch {
+      throw SnapshotStoreError(.unusable, path: folder + "/" + file, message: "\(error)")
+    }
+    try DurableFiles.write(frame, to: folder + "/" + file)
+    return StateFile(
+      file: "\(checkpoint)/\(file)", keyGroups: keyGroups, bytes: frame.count, contentBytes: content.count,
+      checksum: Checksum.xxh64(frame))
+  }
+
+  /// Reads a state file; its size, its checksum and the frame's must hold.
+  public func loadState(_ file: StateFile) throws -> [UInt8] {
+    let path = directory + "/checkpoints/" + file.file
+    let frame = try readVerified(file)
+    do { return try ZstdFrame.decompress(frame, contentBytes: file.contentBytes) } catch {
+      throw SnapshotStoreError(.corrupt, path: path, message: "\(error)")
+    }
+  }
+
+  private func readVerified(_ file: StateFile) throws -> [UInt8] {
+    let path = directory + "/checkpoints/" + file.file
+    guard let frame = try DurableFiles.read(path) else {
+      throw SnapshotStoreError(
+        .corrupt, path: path, message: "expected a state file of \(file.bytes) bytes, found none")
+    }
+    guard frame.count == file.bytes else {
+      throw SnapshotStoreError(
+        .corrupt, path: path, message: "expected a state file of \(file.bytes) bytes, found \(frame.count) bytes")
+    }
+    guard Checksum.xxh64(frame) == file.checksum else {
+      throw SnapshotStoreError(.corrupt, path: path, message: "the state file's checksum does not hold: it was damaged")
+    }
+    return frame
+  }
+
+  // MARK: Manifests
+
+  /// Stores the manifest: the checkpoint's directory, then the manifest in it, then the directory's entry for it.
+  public func storeManifest(_ manifest: Manifest) throws -> Int {
+    let folder = try makeDirectory(manifest.checkpoint)
+    let bytes: [UInt8]
+    do { bytes = ManifestFile.encode(try manifest.json()) } catch {
+      throw SnapshotStoreError(.unusable, path: folder, message: "\(error)")
+    }
+    // State files were written with their content flushed; their names are flushed here, before the manifest's name.
+    try DurableFiles.syncDirectory(folder)
+    try DurableFiles.syncDirectory(directory + "/checkpoints")
+    try DurableFiles.syncDirectory(directory + "/pending")
+    try DurableFiles.replace(folder + "/" + Self.manifestName, with: bytes)
+    state.withLock { $0.pendingFiles[manifest.checkpoint] = manifest.pendingFiles }
+    return bytes.count + manifest.stateFiles.reduce(0) { $0 + $1.bytes }
+  }
+
+  /// Every checkpoint, newest first. State files are read until one checkpoint holds; of older ones only sizes count.
+  public func checkpoints() throws -> [CheckpointCandidate] {
+    var candidates: [CheckpointCandidate] = []
+    var hasValid = false
+    for checkpoint in try Self.checkpointNumbers(directory).reversed() {
+      guard let candidate = try examine(checkpoint, readsState: !hasValid) else { continue }
+      hasValid = hasValid || candidate.manifest != nil
+      candidates.append(candidate)
+    }
+    return candidates
+  }
+
+  /// Deletes checkpoints, and the pending files that only they name.
+  public func delete(through checkpoint: CheckpointID) throws {
+    for number in try Self.checkpointNumbers(directory) where number <= checkpoint {
+      try DurableFiles.removeDirectory(folder(number), first: Self.manifestName)
+    }
+    let orphans = state.withLock { state in
+      let kept = state.pendingFiles.filter { $0.key > checkpoint }
+      let gone = state.pendingFiles.filter { $0.key <= checkpoint }
+      state.pendingFiles = kept
+      let named = kept.values.reduce(into: Set<String>()) { $0.formUnion($1) }
+      return gone.values.reduce(into: Set<String>()) { $0.formUnion($1) }.subtracting(named)
+    }
+    for name in orphans.sorted() { try DurableFiles.remove(pendingFiles.path(name)) }
+  }
+
+  /// `nil` when there is no manifest: the checkpoint never came to exist.
+  private func examine(_ checkpoint: CheckpointID, readsState: Bool) throws -> CheckpointCandidate? {
+    guard let bytes = try DurableFiles.read(folder(checkpoint) + "/" + Self.manifestName) else { return nil }
+    let manifest: Manifest
+    do { manifest = try Manifest(json: try ManifestFile.decode(bytes)) } catch {
+      return CheckpointCandidate(rejected: checkpoint, problems: ["\(folder(checkpoint))/manifest: \(error)"])
+    }
+    var problems: [String] = []
+    if manifest.checkpoint != checkpoint {
+      problems.append("expected the manifest of checkpoint \(checkpoint), found that of \(manifest.checkpoint)")
+    }
+    if manifest.owner.lineage != owner.lineage {
+      problems.append("the manifest is of lineage \(manifest.owner.lineage), the job's is \(owner.lineage)")
+    }
+    for file in manifest.stateFiles {
+      if let problem = problem(of: file, readsState: readsState) { problems.append(problem) }
+    }
+    for name in manifest.pendingFiles.sorted() where DurableFiles.size(pendingFiles.path(name)) == nil {
+      problems.append("the pending file \(pendingFiles.path(name)) is missing")
+    }
+    return problems.isEmpty
+      ? CheckpointCandidate(valid: manifest) : CheckpointCandidate(rejected: checkpoint, problems: problems)
+  }
+
+  private func problem(of file: StateFile, readsState: Bool) -> String? {
+    let path = directory + "/checkpoints/" + file.file
+    if !readsState {
+      let size = DurableFiles.size(path)
+      return size == file.bytes
+        ? nil : "\(path): expected \(file.bytes) bytes, found \(size.map(String.init) ?? "none")"
+    }
+    do {
+      _ = try readVerified(file)
+      return nil
+    } catch { return "\(error)" }
+  }
+
+  // MARK: Opening
+
+  private static func takeLock(_ path: String) throws -> Int32 {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+    guard descriptor >= 0 else { throw DurableFiles.failure(errno, path, "open the lock file") }
+    let code = weir_lock_file(descriptor)
+    guard code == 0 else {
+      Glibc.close(descriptor)
+      guard code == EWOULDBLOCK else { throw DurableFiles.failure(code, path, "lock the file") }
+      let text = (try? DurableFiles.read(path)).flatMap { $0 }.map { String(decoding: $0, as: UTF8.self) }
+      let holder = text.flatMap { Int32($0.filter(\.isNumber)) }
+      throw SnapshotStoreError(
+        .locked(holder: holder), path: path,
+        message: """
+          process \(holder.map(String.init) ?? "(unknown)") runs this job already; stop it, \
+          or give this job another name or another WEIR_CHECKPOINT_DIR
+          """)
+    }
+    let pid = Array("\(getpid())\n".utf8)
+    guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, pid, pid.count, 0) == pid.count else {
+      let failure = DurableFiles.failure(errno, path, "write the lock file")
+      Glibc.close(descriptor)
+      throw failure
+    }
+    return descriptor
+  }
+
+  private static func countAttempt(
+    _ path: String, job: String, hasCheckpoints: Bool, random: some RandomSource
+  ) throws -> JobOwner {
+    let file = path + "/job.json"
+    var record = JobRecord(format: 1, job: job, lineage: random.hexadecimal(byteCount: 8), attempt: 0)
+    if let bytes = try DurableFiles.read(file) {
+      do { record = try JSONDecoder().decode(JobRecord.self, from: Data(bytes)) } catch {
+        throw SnapshotStoreError(
+          .corrupt, path: file,
+          message: "expected the job's lineage and attempt in JSON, found something else; restore the file from a copy")
+      }
+      guard record.format == 1, record.job == job else {
+        throw SnapshotStoreError(
+          .unusable, path: file,
+          message: "expected job '\(job)' in format 1, found job '\(record.job)' in format \(record.format)")
+      }
+    } else if hasCheckpoints {
+      throw SnapshotStoreError(
+        .corrupt, path: file, message: "there are checkpoints but no job.json beside them; restore it from a copy")
+    }
+    record.attempt += 1
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+    let bytes: [UInt8]
+    do { bytes = Array(try encoder.encode(record)) } catch {
+      throw SnapshotStoreError(.unusable, path: file, message: "\(error)")
+    }
+    try DurableFiles.replace(file, with: bytes)
+    try DurableFiles.syncDirectory(path)
+    return JobOwner(lineage: record.lineage, attempt: record.attempt)
+  }
+
+  /// Removes checkpoints that never got their manifest, and pending files that no manifest names.
+  private func removeLeftovers(_ numbers: [CheckpointID]) throws {
+    var named: [CheckpointID: Set<String>] = [:]
+    var isReadable = true
+    for number in numbers {
+      guard let bytes = try DurableFiles.read(folder(number) + "/" + Self.manifestName) else {
+        try DurableFiles.removeDirectory(folder(number), first: Self.manifestName)
+        continue
+      }
+      if let json = try? ManifestFile.decode(bytes), let manifest = try? Manifest(json: json) {
+        named[number] = manifest.pendingFiles
+      } else {
+        isReadable = false
+      }
+    }
+    let found = named
+    state.withLock { $0.pendingFiles = found }
+    // What a damaged manifest names is unknown: then everything stays for whoever repairs it.
+    guard isReadable else { return }
+    let all = found.values.reduce(into: Set<String>()) { $0.formUnion($1) }
+    for name in try DurableFiles.names(in: directory + "/pending") where !all.contains(name) {
+      try DurableFiles.remove(pendingFiles.path(name))
+    }
+  }
+
+  private static func checkpointNumbers(_ path: String) throws -> [CheckpointID] {
+    try DurableFiles.names(in: path + "/checkpoints").compactMap { UInt64($0).map { CheckpointID($0) } }.sorted()
+  }
+
+  private func makeDirectory(_ checkpoint: CheckpointID) throws -> String {
+    let path = folder(checkpoint)
+    let isNew = state.withLock { state in
+      state.highest = max(state.highest, checkpoint)
+      return state.madeDirectories.insert(checkpoint).inserted
+    }
+    if isNew {
+      do { try DurableFiles.makeDirectory(path) } catch {
+        state.withLock { _ = $0.madeDirectories.remove(checkpoint) }
+        throw error
+      }
+      state.withLock { state in state.madeDirectories = state.madeDirectories.filter { $0 >= checkpoint } }
+    }
+    return path
+  }
+
+  private func folder(_ checkpoint: CheckpointID) -> String { "\(directory)/checkpoints/\(checkpoint)" }
+}

@@ -1,0 +1,156 @@
+import Actors
+import CPosix
+import Checkpointing
+import Columnar
+import FoundationEssentials
+import Glibc
+import Runtime
+
+/// A directory of JSON-lines files, one a checkpoint that has rows.
+///
+/// A part appears under its final name in one step, and its name follows from the checkpoint: writing it again after a
+/// crash replaces it by itself. Names that begin with `_` or `.` are not data.
+final class FileSinkConnector: SinkConnector {
+  private let sink: String
+  private let schema: Schema
+  private let committer: FileCommitter
+
+  init(job: String, sink: String, schema: Schema, directory: String) {
+    self.sink = sink
+    self.schema = schema
+    committer = FileCommitter(job: job, sink: sink, directory: directory)
+  }
+
+  func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID {
+    try await committer.claim(owner: owner, newest: newest)
+  }
+
+  func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter {
+    LinesWriter(sink: sink, schema: schema, files: files)
+  }
+
+  func commit(_ pending: PendingCommit, owner: JobOwner, files: any PendingFileStore) async throws -> CommitOutcome {
+    try await committer.commit(pending, owner: owner, files: files)
+  }
+
+  func close() async { await committer.close() }
+}
+
+/// Publishes parts and keeps the position, on a lane of its own where file calls may block.
+actor FileCommitter {
+  nonisolated private let lane: Lane
+  nonisolated var unownedExecutor: UnownedSerialExecutor { lane.asUnownedSerialExecutor() }
+
+  private let sink: String
+  private let directory: String
+  private let positionPath: String
+  private let partPrefix: String
+
+  init(job: String, sink: String, directory: String) {
+    self.sink = sink
+    self.directory = directory
+    positionPath = "\(directory)/_weir/\(FilePath.safeName(job)).\(FilePath.safeName(sink)).json"
+    partPrefix = "\(directory)/part-\(FilePath.safeName(sink))"
+    lane = Lane(name: "file-\(sink)")
+  }
+
+  func claim(owner: JobOwner, newest: CheckpointID) throws -> CheckpointID {
+    try SinkFailures.translate(sink) {
+      try FilePath.createDirectories("\(directory)/_weir")
+      return try withLock {
+        switch owner.claim(sink: sink, stored: try storedPosition(), newest: newest) {
+        case .conflict(let conflict): throw conflict
+        case .claim(let position):
+          try store(position)
+          return position.checkpoint
+        }
+      }
+    }
+  }
+
+  func commit(_ pending: PendingCommit, owner: JobOwner, files: any PendingFileStore) throws -> CommitOutcome {
+    try SinkFailures.translate(sink) {
+      let (payload, reader) = try LinesPayload.open(pending, files: files)
+      return try withLock {
+        switch pending.decide(stored: try storedPosition(), owner: owner) {
+        case .conflict(let conflict): throw conflict
+        case .skip: return CommitOutcome(rowsApplied: 0, wasSkipped: true)
+        case .apply:
+          if payload.rowCount > 0 { try publish(reader, as: partPath(pending.checkpoint, owner)) }
+          try store(SinkPosition(owner: owner, checkpoint: pending.checkpoint, sources: pending.sources))
+          return CommitOutcome(rowsApplied: payload.rowCount)
+        }
+      }
+    }
+  }
+
+  func close() { lane.stop() }
+
+  private func partPath(_ checkpoint: CheckpointID, _ owner: JobOwner) -> String {
+    let digits = String(checkpoint.number)
+    let padded = String(repeating: "0", count: max(0, 12 - digits.count)) + digits
+    return "\(partPrefix)-\(FilePath.safeName(String(owner.lineage.prefix(8))))-\(padded).jsonl"
+  }
+
+  /// Puts the epoch's rows under their final name. The spill file keeps its own name too, for a replay.
+  private func publish(_ reader: SpillReader, as path: String) throws {
+    let temporary = "\(directory)/_weir/\(path.split(separator: "/").last ?? "part").tmp"
+    _ = unlink(temporary)
+    var isLinked = false
+    if let name = reader.rows.file {
+      try reader.forEachPiece { _ in }
+      isLinked = link(reader.files.path(name), temporary) == 0
+    }
+    if !isLinked {
+      // Few rows, or a file system apart from the checkpoints': the rows are copied.
+      let handle = try FileHandle(temporary, flags: O_WRONLY | O_CREAT | O_TRUNC)
+      try reader.forEachPiece { try handle.write($0) }
+      try handle.synchronize()
+    }
+    try FilePath.rename(temporary, to: path)
+    try FilePath.synchronizeDirectory(directory)
+  }
+
+  private func storedPosition() throws -> SinkPosition? {
+    guard let bytes = try FilePath.contents(of: positionPath) else { return nil }
+    do { return try JSONDecoder().decode(SinkPosition.self, from: Data(bytes)) } catch {
+      throw SinkError(
+        sink: sink, severity: .fatal,
+        message: "the position in '\(positionPath)' cannot be read; restore the file, or move the output away")
+    }
+  }
+
+  private func store(_ position: SinkPosition) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    try FilePath.replace(positionPath, with: Array(try encoder.encode(position)))
+  }
+
+  /// Keeps another process from reading and writing the position in between.
+  private func withLock<Result>(_ body: () throws -> Result) throws -> Result {
+    let handle = try FileHandle(positionPath + ".lock", flags: O_RDWR | O_CREAT)
+    guard weir_lock_file(handle.descriptor) == 0 else {
+      throw SinkError(
+        sink: sink, severity: .transient, message: "another process is committing to '\(directory)' at the moment")
+    }
+    return try body()
+  }
+}
+
+extension FilePath {
+  /// `name` with everything but letters, digits, `-` and `_` written as `%` and two digits.
+  static func safeName(_ name: String) -> String {
+    var result = ""
+    for byte in name.utf8 {
+      let scalar = Unicode.Scalar(byte)
+      if scalar.isASCII,
+        scalar.properties.isAlphabetic || scalar.properties.numericType != nil || byte == 0x2d || byte == 0x5f
+      {
+        result.unicodeScalars.append(scalar)
+      } else {
+        result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,131 @@
+import Actors
+import Checkpointing
+
+/// Brings an epoch's rows into the target although some of them are refused: those are found by halving, kept in
+/// `weir.rejected` in the same transaction, and left out. Slow, and only used when the whole epoch failed.
+struct PostgresCarefulApply {
+  private let whole: PostgresApply
+  private let checkpoint: CheckpointID
+  private var outcome = CommitOutcome(rowsApplied: 0)
+
+  /// How many rows are copied at once.
+  private static let pieceRows = 1_024
+
+  init(
+    session: PostgresConnection, configuration: PostgresConfiguration, payload: PostgresPayload, reader: SpillReader,
+    checkpoint: CheckpointID
+  ) {
+    whole = PostgresApply(session: session, configuration: configuration, payload: payload, reader: reader)
+    self.checkpoint = checkpoint
+  }
+
+  /// Applies what can be applied.
+  mutating func apply() throws -> CommitOutcome {
+    if whole.payload.mode == .append {
+      guard try whole.targetHasWrittenTypes() else {
+        throw SinkError(
+          sink: whole.configuration.sink, severity: .fatal,
+          message: """
+            column types of table \(whole.configuration.tableName.quoted) were changed while the job ran, and some \
+            waiting row does not fit the new ones; change the types back until the job has caught up
+            """)
+      }
+      try copyPieces(into: whole.configuration.tableName.quoted)
+      outcome.rowsApplied = whole.payload.rowCount - outcome.rejectedCount
+    } else {
+      try whole.createStage()
+      try copyPieces(into: PostgresApply.stage)
+      let refusedByCopy = outcome.rejectedCount
+      try merge(0..<Int64(whole.payload.rowCount))
+      outcome.rowsApplied = whole.payload.rowCount - outcome.rejectedCount
+      precondition(outcome.rejectedCount >= refusedByCopy)
+    }
+    return outcome
+  }
+
+  /// Runs `body` so that a refusal of the data leaves the transaction as it was; whether it went through.
+  private func attempt(_ body: () throws -> Void) throws -> PostgresFailure? {
+    let session = whole.session
+    try session.run("SAVEPOINT weir_part")
+    do {
+      try body()
+      try session.run("RELEASE SAVEPOINT weir_part")
+      return nil
+    } catch let failure as PostgresFailure where failure.category == .data {
+      try session.run("ROLLBACK TO SAVEPOINT weir_part; RELEASE SAVEPOINT weir_part")
+      return failure
+    }
+  }
+
+  private mutating func keep(_ json: String, _ message: String) {
+    outcome.rejectedCount += 1
+    if outcome.rejected.count < CommitOutcome.maximumRejectedRows {
+      outcome.rejected.append(RejectedSinkRow(json: json, message: message))
+    }
+  }
+
+  // MARK: Copying
+
+  private mutating func copyPieces(into table: String) throws {
+    var rows = PostgresRowSplitter()
+    try whole.reader.forEachPiece { bytes in
+      rows.append(bytes)
+      while let piece = rows.take(PostgresCarefulApply.pieceRows) { try copy(piece[...], into: table) }
+    }
+    if let piece = rows.takeRest() { try copy(piece[...], into: table) }
+  }
+
+  private mutating func copy(_ rows: ArraySlice<[UInt8]>, into table: String) throws {
+    let statement = whole.copyStatement(table)
+    let failure = try attempt {
+      _ = try whole.session.copy(statement) { send in
+        try PostgresApply.header.withUnsafeBytes { try send($0) }
+        for row in rows { try row.withUnsafeBytes { try send($0) } }
+        try PostgresApply.trailer.withUnsafeBytes { try send($0) }
+      }
+    }
+    guard let failure else { return }
+    guard rows.count > 1 else {
+      guard let row = rows.first else { return }
+      let json = PostgresRowText.json(
+        row, columns: whole.payload.columns, skipping: whole.payload.mode == .upsert ? 2 : 0)
+      try store(json, failure.description)
+      keep(json, failure.description)
+      return
+    }
+    let middle = rows.startIndex + rows.count / 2
+    try copy(rows[..<middle], into: table)
+    try copy(rows[middle...], into: table)
+  }
+
+  private func store(_ json: String, _ message: String) throws {
+    try whole.session.run(
+      "INSERT INTO weir.rejected (job, sink, checkpoint, row, message) VALUES ($1, $2, $3, $4, $5)",
+      [whole.configuration.job, whole.configuration.sink, String(checkpoint.number), json, message])
+  }
+
+  // MARK: Merging
+
+  private mutating func merge(_ range: Range<Int64>) throws {
+    let whole = whole
+    guard let failure = try attempt({ try whole.merge(range) }) else { return }
+    guard range.count > 1 else { return try keepStaged(range.lowerBound, failure) }
+    let middle = range.lowerBound + Int64(range.count / 2)
+    try merge(range.lowerBound..<middle)
+    try merge(middle..<range.upperBound)
+  }
+
+  private mutating func keepStaged(_ ordinal: Int64, _ failure: PostgresFailure) throws {
+    let answer = try whole.session.run(
+      """
+      INSERT INTO weir.rejected (job, sink, checkpoint, row, message)
+      SELECT $1, $2, $3, to_jsonb(s) - 'weir.ordinal' - 'weir.delete', $4 FROM \(PostgresApply.stage) AS s
+      WHERE \(PostgresApply.ordinal) = $5 RETURNING row
+      """,
+      [
+        whole.configuration.job, whole.configuration.sink, String(checkpoint.number), failure.description,
+        String(ordinal)
+      ])
+    if let json = answer.rows.first?.first ?? nil { keep(json, failure.description) }
+  }
+}

@@ -1,0 +1,167 @@
+import Actors
+import Columnar
+import Glibc
+import Runtime
+
+/// Where the encoded rows of a sealed epoch are: in a file, or, when they are few, in the payload itself.
+struct SpilledRows: Hashable, Sendable, Codable {
+  /// How many bytes.
+  var byteCount: Int
+  /// Their checksum.
+  var checksum: UInt64
+  /// The file's name in the store; `nil`: the bytes follow the payload's header.
+  var file: String?
+}
+
+/// The encoded rows of the epoch that is being written: small ones stay in memory, others go to a file.
+///
+/// Owned by one writer. Calls may block.
+struct EpochSpill {
+  /// Epochs up to this size never touch a file.
+  static let inlineBytes = 64 * 1024
+  /// How much is gathered before it is written to the file.
+  static let bufferBytes = 1024 * 1024
+
+  /// Encoded rows that are not in the file yet. Whoever encodes appends here and calls ``flushIfFull()``.
+  var buffer: [UInt8] = []
+
+  private let sink: String
+  private let files: any PendingFileStore
+  private var file: (name: String, path: String)?
+  private var descriptor: Int32 = -1
+  private var flushedBytes = 0
+  private var checksum = SpillChecksum()
+
+  init(sink: String, files: any PendingFileStore) {
+    self.sink = sink
+    self.files = files
+  }
+
+  /// Bytes since the last seal.
+  var byteCount: Int { flushedBytes + buffer.count }
+
+  /// Moves the buffer to the file when it is full.
+  mutating func flushIfFull() throws {
+    if buffer.count >= EpochSpill.bufferBytes { try flush() }
+  }
+
+  /// Ends the epoch; its rows are durable when this returns.
+  /// - Returns: where they are, and the bytes that belong into the payload.
+  mutating func seal() throws -> (rows: SpilledRows, inline: [UInt8]) {
+    if file == nil && buffer.count <= EpochSpill.inlineBytes {
+      buffer.withUnsafeBytes { checksum.update($0) }
+      let sealed = (SpilledRows(byteCount: buffer.count, checksum: checksum.value, file: nil), buffer)
+      reset()
+      return sealed
+    }
+    try flush()
+    guard let file else { return (SpilledRows(byteCount: 0, checksum: checksum.value, file: nil), []) }
+    guard fsync(descriptor) == 0 else { throw FileFailure.last("flush to disk", file.path) }
+    try FilePath.synchronizeDirectory(FilePath.parent(of: file.path))
+    let sealed = SpilledRows(byteCount: flushedBytes, checksum: checksum.value, file: file.name)
+    reset()
+    return (sealed, [])
+  }
+
+  /// Lets go of the rows since the last seal; the file that holds them is removed.
+  mutating func discard() {
+    if let file { _ = unlink(file.path) }
+    reset()
+  }
+
+  private mutating func reset() {
+    if descriptor >= 0 { _ = close(descriptor) }
+    descriptor = -1
+    file = nil
+    flushedBytes = 0
+    checksum = SpillChecksum()
+    buffer.removeAll(keepingCapacity: buffer.capacity <= 4 * EpochSpill.bufferBytes)
+  }
+
+  private mutating func flush() throws {
+    guard !buffer.isEmpty else { return }
+    if file == nil {
+      let created = try files.create(sink: sink)
+      descriptor = open(created.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+      guard descriptor >= 0 else { throw FileFailure.last("create", created.path) }
+      file = created
+    }
+    try buffer.withUnsafeBytes { bytes in
+      var written = 0
+      while written < bytes.count {
+        let count = write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
+        if count < 0 {
+          if errno == EINTR { continue }
+          throw FileFailure.last("write to", file?.path ?? "")
+        }
+        written += count
+      }
+      checksum.update(bytes)
+    }
+    flushedBytes += buffer.count
+    buffer.removeAll(keepingCapacity: true)
+  }
+}
+
+/// Reads the rows of a sealed epoch back, in pieces, and checks that they are the ones that were sealed.
+struct SpillReader {
+  /// The file was cut, changed or lost.
+  struct Damage: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  let rows: SpilledRows
+  /// The bytes when there is no file.
+  let inline: ArraySlice<UInt8>
+  let files: any PendingFileStore
+
+  /// Hands all bytes to `body`, in order.
+  ///
+  /// The checksum is only known at the end: nothing may be made visible before this returns.
+  /// - Throws: ``Damage``, ``FileFailure``, and what `body` throws.
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    var checksum = SpillChecksum()
+    var total = 0
+    if let name = rows.file {
+      let handle = try FileHandle(files.path(name), flags: O_RDONLY)
+      let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 16)
+      defer { piece.deallocate() }
+      while total < rows.byteCount {
+        let count = try handle.read(into: UnsafeMutableRawBufferPointer(rebasing: piece.prefix(rows.byteCount - total)))
+        if count == 0 { break }
+        let bytes = UnsafeRawBufferPointer(rebasing: piece[..<count])
+        checksum.update(bytes)
+        total += count
+        try body(bytes)
+      }
+    } else {
+      try inline.withUnsafeBytes { bytes in
+        checksum.update(bytes)
+        total = bytes.count
+        if total > 0 { try body(bytes) }
+      }
+    }
+    guard total == rows.byteCount, checksum.value == rows.checksum else {
+      let name = rows.file.map { "file '\(files.path($0))'" } ?? "payload"
+      throw Damage(
+        description: """
+          the epoch's \(name) is damaged: expected \(rows.byteCount) bytes with checksum \(rows.checksum), \
+          found \(total) with \(checksum.value); restore the checkpoint directory, or start from an older checkpoint
+          """)
+    }
+  }
+}
+
+/// A sink's payload: a JSON header with its length in four bytes before it, then the rows that are kept in line.
+enum PayloadCodec {
+  static func encode(header: [UInt8], inline: [UInt8]) -> [UInt8] {
+    withUnsafeBytes(of: UInt32(header.count).bigEndian) { Array($0) } + header + inline
+  }
+
+  static func decode(_ payload: [UInt8]) -> (header: ArraySlice<UInt8>, inline: ArraySlice<UInt8>)? {
+    guard payload.count >= 4 else { return nil }
+    let length = payload[..<4].reduce(0) { $0 << 8 | Int($1) }
+    guard length <= payload.count - 4 else { return nil }
+    return (payload[4..<4 + length], payload[(4 + length)...])
+  }
+}

@@ -1,0 +1,173 @@
+import Actors
+import Checkpointing
+import Columnar
+import Formats
+import Runtime
+import Synchronization
+
+/// Decides, from a seed, when a fake connector fails.
+final class FaultPlan: Sendable {
+  private let random: SeededRandom
+  private let enabled: Bool
+  private let budget: Mutex<Int>
+
+  init(seed: UInt64, faults: Int) {
+    random = SeededRandom(seed: seed)
+    enabled = faults > 0
+    budget = Mutex(faults)
+  }
+
+  /// Whether to fail now, with a chance of one in `odds`; never more often than the plan allows.
+  func strikes(oneIn odds: UInt64) -> Bool {
+    guard enabled, random.next() % odds == 0 else { return false }
+    return budget.withLock { left in
+      guard left > 0 else { return false }
+      left -= 1
+      return true
+    }
+  }
+}
+
+/// A bounded source of JSON records that are there from the start, and that sometimes fails.
+struct FakeSource: SourceConnector {
+  let name: String
+  let records: [[String]]
+  let faults: FaultPlan
+
+  var discoversPartitions: Bool { false }
+
+  func partitions() async throws -> [PartitionID] {
+    records.indices.map { PartitionID(source: name, name: String($0)) }
+  }
+
+  func endOffsets(_ partitions: [PartitionID]) async throws -> [PartitionID: Int64] {
+    Dictionary(uniqueKeysWithValues: partitions.map { ($0, Int64(records[Int($0.name) ?? 0].count)) })
+  }
+
+  func open(
+    _ partition: PartitionID, at position: ReadPosition, end: Int64?
+  ) async throws -> sending any PartitionReader {
+    var start = 0
+    if case .offset(let offset) = position { start = Int(offset) }
+    return FakeReader(partition: partition, records: records[Int(partition.name) ?? 0], next: start, faults: faults)
+  }
+
+  func report(committed positions: SourcePositions) async {}
+  func close() async {}
+}
+
+private final class FakeReader: PartitionReader {
+  private let partition: PartitionID
+  private let records: [String]
+  private var next: Int
+  private let faults: FaultPlan
+
+  init(partition: PartitionID, records: [String], next: Int, faults: FaultPlan) {
+    self.partition = partition
+    self.records = records
+    self.next = next
+    self.faults = faults
+  }
+
+  func poll(limit: Int, into decoder: RecordDecoder) throws -> PollResult {
+    if faults.strikes(oneIn: 40) {
+      throw SourceError(source: partition.source, partition: partition, severity: .failed, message: "made to fail")
+    }
+    let count = min(limit, 17, records.count - next)
+    var bytes = 0
+    for offset in next..<next + count {
+      var text = records[offset]
+      text.withUTF8 { value in
+        bytes += value.count
+        decoder.append(
+          RawRecord(key: nil, value: UnsafeRawBufferPointer(value), offset: Int64(offset), timestamp: nil))
+      }
+    }
+    next += count
+    return PollResult(records: count, bytes: bytes, nextOffset: Int64(next), isAtEnd: next == records.count)
+  }
+
+  func setWakeup(_ wakeup: @escaping @Sendable () -> Void) {}
+  func setPaused(_ isPaused: Bool) {}
+  func lag() -> Int64? { Int64(records.count - next) }
+  func close() {}
+}
+
+/// A target that outlives engines: rows and the position, changed together.
+final class FakeTarget: Sendable {
+  struct Content: Sendable {
+    var rows: [String] = []
+    var position: SinkPosition?
+    var commits = 0
+  }
+
+  let content = Mutex(Content())
+}
+
+/// A sink that loses connections before and after it commits.
+struct FakeSink: SinkConnector {
+  let name: String
+  let target: FakeTarget
+  let faults: FaultPlan
+
+  func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID {
+    try target.content.withLock { content in
+      switch owner.claim(sink: name, stored: content.position, newest: newest) {
+      case .claim(let position):
+        content.position = position
+        return position.checkpoint
+      case .conflict(let conflict): throw conflict
+      }
+    }
+  }
+
+  func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter { FakeWriter() }
+
+  func commit(
+    _ pending: PendingCommit, owner: JobOwner, files: any PendingFileStore
+  ) async throws -> CommitOutcome {
+    if faults.strikes(oneIn: 4) { throw lost("before the commit") }
+    try target.content.withLock { content in
+      switch pending.decide(stored: content.position, owner: owner) {
+      case .apply:
+        let text = String(decoding: pending.payload, as: UTF8.self)
+        content.rows += text.split(separator: "\n").map(String.init)
+        content.position = SinkPosition(owner: owner, checkpoint: pending.checkpoint, sources: pending.sources)
+        content.commits += 1
+      case .skip: break
+      case .conflict(let conflict): throw conflict
+      }
+    }
+    if faults.strikes(oneIn: 4) { throw lost("after the commit, before the answer") }
+    return CommitOutcome(rowsApplied: pending.rows)
+  }
+
+  func close() async {}
+
+  private func lost(_ moment: String) -> SinkError {
+    SinkError(sink: name, severity: .transient, message: "connection lost \(moment)")
+  }
+}
+
+private final class FakeWriter: SinkWriter {
+  private var bytes: [UInt8] = []
+  private var rows = 0
+
+  func write(_ batch: Batch) throws -> [RowRejection] {
+    JSONRowEncoder(batch.schema).append(batch, to: &bytes)
+    rows += batch.count
+    return []
+  }
+
+  var epochBytes: Int { bytes.count }
+
+  func seal(_ checkpoint: CheckpointID) throws -> SealedEpoch {
+    defer {
+      bytes = []
+      rows = 0
+    }
+    return SealedEpoch(rows: rows, payload: bytes, files: [])
+  }
+
+  func close() {}
+}
