@@ -13,7 +13,9 @@ let strict: [SwiftSetting] = [
 let package = Package(
   name: "weir",
   products: [
-    .executable(name: "weir", targets: ["App"])
+    .executable(name: "weir", targets: ["App"]),
+    .library(name: "Parquet", targets: ["Parquet"]),
+    .library(name: "Iceberg", targets: ["Iceberg"])
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -24,6 +26,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-http-types", from: "1.4.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0")
   ],
   targets: [
@@ -31,6 +34,8 @@ let package = Package(
     .systemLibrary(name: "CRdkafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
     .target(name: "CPosix"),
 
@@ -43,6 +48,23 @@ let package = Package(
       dependencies: ["Columnar", "SQL", "CPosix", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: strict),
     .target(name: "Checkpointing", dependencies: ["Columnar"], swiftSettings: strict),
+
+    .target(
+      name: "Parquet", dependencies: ["Columnar", "CZstd", "CZlib", "CSnappy"], swiftSettings: strict),
+
+    // Tables: input and output behind protocols; no actors of the dataflow.
+    .target(name: "PostgresClient", dependencies: ["CPostgres"], swiftSettings: strict),
+    .target(
+      name: "Iceberg",
+      dependencies: [
+        "Columnar", "Parquet", "PostgresClient", "CPosix", "CZlib", "CZstd", "CSnappy",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio")
+      ],
+      swiftSettings: strict),
 
     // Actors, and input and output.
     .target(
