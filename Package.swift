@@ -94,7 +94,7 @@ let package = Package(
     .target(
       name: "Sinks",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "CRdkafka", "CPostgres", "CPosix",
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "PostgresClient", "CRdkafka", "CPosix",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),

@@ -1,5 +1,6 @@
 import Actors
 import Checkpointing
+import PostgresClient
 
 /// Turns the failures of files and servers into ``SinkError``, with their severity.
 enum SinkFailures {

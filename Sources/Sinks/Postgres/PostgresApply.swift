@@ -1,4 +1,5 @@
 import Actors
+import PostgresClient
 
 /// Brings an epoch's rows into the target, inside a transaction that somebody else begins and commits.
 struct PostgresApply {

@@ -1,5 +1,6 @@
 import Actors
 import Checkpointing
+import PostgresClient
 
 /// Brings an epoch's rows into the target although some of them are refused: those are found by halving, kept in
 /// `weir.rejected` in the same transaction, and left out. Slow, and only used when the whole epoch failed.

@@ -1,5 +1,6 @@
 import Actors
 import Columnar
+import PostgresClient
 import SQL
 
 /// Reads and creates tables on the server.

@@ -2,6 +2,7 @@ import Actors
 import Checkpointing
 import Columnar
 import Logging
+import PostgresClient
 import Runtime
 
 /// Owns the session of one sink, on a lane of its own where libpq may block.
@@ -130,7 +131,7 @@ actor PostgresCommitter {
       )
     }
     let opened = try PostgresConnection(
-      url: configuration.url, applicationName: "weir \(configuration.job)", stop: stop)
+      url: configuration.url, applicationName: "weir \(configuration.job)", isStopping: { [stop] in stop.isStopping })
     try opened.prepareSession()
     connection = opened
     return opened

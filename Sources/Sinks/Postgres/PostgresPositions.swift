@@ -1,6 +1,7 @@
 import Actors
 import Checkpointing
 import FoundationEssentials
+import PostgresClient
 
 /// The row of `weir.positions` that says how far one sink of one job has got.
 struct PostgresPositions {

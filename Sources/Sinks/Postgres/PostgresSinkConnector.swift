@@ -2,6 +2,7 @@ import Actors
 import Checkpointing
 import Columnar
 import Logging
+import PostgresClient
 import Runtime
 import SQL
 import Synchronization

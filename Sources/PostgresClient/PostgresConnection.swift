@@ -1,41 +1,36 @@
 import CPostgres
 import Glibc
-import Synchronization
 
-/// Ends waiting calls of a connection from another thread.
-final class StopFlag: Sendable {
-  private let isSet = Atomic<Bool>(false)
-
-  /// Whether waiting calls must end.
-  var isStopping: Bool { isSet.load(ordering: .relaxed) }
-
-  /// Makes waiting calls end within a fraction of a second.
-  func stop() { isSet.store(true, ordering: .relaxed) }
-}
-
-/// One session with a PostgreSQL server. Owned by one actor on an IO lane; calls block, each with a time limit.
-final class PostgresConnection {
+/// One session with a PostgreSQL server, on libpq.
+///
+/// Calls block, each with a time limit, so they belong on a thread that may wait: an actor with an executor of its own,
+/// which owns the session (it is not `Sendable`). All calls throw ``PostgresFailure``.
+public final class PostgresConnection {
   /// The rows of an answer, as text.
-  struct Answer {
+  public struct Answer: Sendable {
     /// The rows; `nil` is NULL.
-    var rows: [[String?]] = []
+    public var rows: [[String?]] = []
     /// What was done: `INSERT 0 5`.
-    var command = ""
+    public var command = ""
 
     /// How many rows the command touched.
-    var affectedRows: Int { command.split(separator: " ").last.flatMap { Int($0) } ?? 0 }
+    public var affectedRows: Int { command.split(separator: " ").last.flatMap { Int($0) } ?? 0 }
   }
 
   /// How long a statement may take, in milliseconds; the client waits a little longer than the server.
-  static let statementTimeoutMilliseconds = 300_000
+  public static let statementTimeoutMilliseconds = 300_000
 
   private let handle: OpaquePointer
-  private let stop: StopFlag
+  private let isStopping: @Sendable () -> Bool
 
-  /// Connects to `url` (a connection URI or keyword string).
+  /// Connects to a server that takes writes.
   ///
-  /// - Throws: ``PostgresFailure``.
-  init(url: String, applicationName: String, stop: StopFlag) throws {
+  /// - Parameters:
+  ///   - url: A connection URI or keyword string, as libpq takes it; its settings go before the defaults here.
+  ///   - applicationName: What `pg_stat_activity` shows when `url` names nothing.
+  ///   - isStopping: Asked while a call waits, ten times a second; `true` ends the call with a failure.
+  /// - Throws: ``PostgresFailure``; its message never holds the password.
+  public init(url: String, applicationName: String, isStopping: @escaping @Sendable () -> Bool = { false }) throws {
     // Checked here, because libpq's own message would repeat the text, password included.
     guard let parsed = PQconninfoParse(url, nil) else {
       throw PostgresFailure(
@@ -66,15 +61,17 @@ final class PostgresConnection {
       throw PostgresConnection.connectFailure(message)
     }
     handle = opened
-    self.stop = stop
+    self.isStopping = isStopping
     PQsetNoticeProcessor(opened, { _, _ in }, nil)
     PQsetnonblocking(opened, 1)
   }
 
   deinit { PQfinish(handle) }
 
-  /// Settings that the sink's promises rest on.
-  func prepareSession() throws {
+  /// Makes the session fit for commits that must last: UTC, time limits for statements and locks, and no commit that
+  /// answers before it is durable.
+  /// - Throws: ``PostgresFailure``.
+  public func prepareSession() throws {
     let timeout = PostgresConnection.statementTimeoutMilliseconds
     try run(
       """
@@ -85,12 +82,12 @@ final class PostgresConnection {
   }
 
   /// Whether the session can still be used.
-  var isUsable: Bool { PQstatus(handle) == CONNECTION_OK }
+  public var isUsable: Bool { PQstatus(handle) == CONNECTION_OK }
 
   /// Runs one or more statements without parameters; the answer is that of the last.
   /// - Throws: ``PostgresFailure``.
   @discardableResult
-  func run(_ statements: String) throws -> Answer {
+  public func run(_ statements: String) throws -> Answer {
     guard PQsendQuery(handle, statements) == 1 else { throw connectionFailure() }
     return try answer()
   }
@@ -98,7 +95,7 @@ final class PostgresConnection {
   /// Runs one statement; `$1` and so on stand for `parameters`.
   /// - Throws: ``PostgresFailure``.
   @discardableResult
-  func run(_ statement: String, _ parameters: [String?]) throws -> Answer {
+  public func run(_ statement: String, _ parameters: [String?]) throws -> Answer {
     let copies = parameters.map { $0.map { strdup($0) } ?? nil }
     defer { for copy in copies { free(copy) } }
     let sent = copies.map { $0.map { UnsafePointer($0) } }.withUnsafeBufferPointer {
@@ -112,7 +109,9 @@ final class PostgresConnection {
   ///
   /// - Returns: how many rows the server took.
   /// - Throws: ``PostgresFailure``, and what `produce` throws; then the copy was taken back by the server.
-  func copy(_ statement: String, _ produce: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws -> Int {
+  public func copy(_ statement: String, _ produce: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws
+    -> Int
+  {
     guard PQsendQuery(handle, statement) == 1 else { throw connectionFailure() }
     let started = try nextResult()
     guard let started else { throw connectionFailure() }
@@ -198,8 +197,8 @@ final class PostgresConnection {
 
   private func wait(for events: Int16, _ deadline: Deadline) throws -> Int16 {
     while true {
-      if stop.isStopping {
-        throw PostgresFailure(code: nil, message: "the sink was closed while it waited", isConnectionLost: true)
+      if isStopping() {
+        throw PostgresFailure(code: nil, message: "the connection was closed while it waited", isConnectionLost: true)
       }
       guard ContinuousClock.now < deadline.end else {
         throw PostgresFailure(code: nil, message: "the server did not answer in time", isConnectionLost: true)
@@ -254,18 +253,5 @@ final class PostgresConnection {
 
   private static func trimmed(_ message: String) -> String {
     message.split(separator: "\n").joined(separator: "; ")
-  }
-}
-
-/// Quoting of names and values.
-enum PostgresText {
-  /// `name` as a quoted identifier.
-  static func identifier(_ name: String) -> String {
-    "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
-  }
-
-  /// `text` as a string literal (`standard_conforming_strings` is on).
-  static func literal(_ text: String) -> String {
-    "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
   }
 }
