@@ -79,12 +79,12 @@ final class KafkaReader: PartitionReader {
     drain.pointee.finish()
     if drain.pointee.sawMessage { handle.status.brokerAnswered() }
     if drain.pointee.failure != nil {
-      if drain.pointee.records == 0 {
-        if let failure = drain.pointee.takeFailure(), let error = classify(failure) { throw error }
-      } else {
-        // The records before it count; the next poll throws it.
-        wakeup.call()
+      // The records before it count; the next poll throws it.
+      if drain.pointee.records == 0, let failure = drain.pointee.takeFailure(), let error = classify(failure) {
+        throw error
       }
+      // The drain ended at it, and librdkafka announces no record that is queued behind another.
+      wakeup.call()
     }
     return result(records: drain.pointee.records, bytes: drain.pointee.bytes)
   }
