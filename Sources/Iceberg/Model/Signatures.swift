@@ -1,0 +1,218 @@
+import Columnar
+import Parquet
+
+// Signatures whose bodies come in the next minutes.
+extension Literal {
+  /// A value of its single-value binary form (Appendix D).
+  public init(binary bytes: [UInt8], type: IcebergType) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+  /// The single-value binary form (Appendix D).
+  public var binaryForm: [UInt8] { [] }
+  /// A value of its JSON single-value form (Appendix D).
+  public init(json: JSONValue, type: IcebergType) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+  /// The JSON single-value form (Appendix D).
+  public var json: JSONValue { .null }
+  /// Orders: negative, zero or positive.
+  public static func compare(_ left: Literal, _ right: Literal) -> Int { 0 }
+  /// The value of a column's row; `nil` is NULL.
+  public init?(row: Int, of column: Column, type: IcebergType) throws(IcebergError) { nil }
+  /// The value as a value of a promoted type.
+  public func promoted(to type: IcebergType) -> Literal? { nil }
+}
+
+extension Transform {
+  /// The type of the results; `nil` when it cannot be applied to the type.
+  public func resultType(of source: IcebergType) -> IcebergType? { nil }
+  /// The result for a value.
+  public func apply(_ literal: Literal?) -> Literal? { nil }
+  /// The text of a partition value for people, as in paths.
+  public func text(of value: Literal?, sourceType: IcebergType) -> String { "" }
+}
+
+extension PartitionSpec {
+  /// The fields of the partition tuple.
+  public func partitionType(_ schema: TableSchema) throws(IcebergError) -> [NestedField] { [] }
+  /// `name=value/name=value`.
+  public func path(of tuple: PartitionTuple, schema: TableSchema) -> String { "" }
+  /// What the partition tuple of a file with a matching row fulfils, over partition field ids.
+  public func project(_ predicate: Predicate, schema: TableSchema) -> Predicate { .alwaysTrue }
+}
+
+/// Which group each row of a batch belongs to.
+public struct PartitionRouting: Hashable, Sendable {
+  /// The group of each row: an index into ``tuples``.
+  public var groups: [Int32]
+  /// The groups' partition values.
+  public var tuples: [PartitionTuple]
+  /// The rows of each group, ascending.
+  public var rowsByGroup: [[Int32]] { [] }
+}
+
+/// Deals the rows of batches to partitions.
+public struct PartitionRouter: Sendable {
+  /// A router for a spec.
+  public init(spec: PartitionSpec, schema: TableSchema) throws(IcebergError) {}
+  /// The groups of a batch's rows; `columns` by field id.
+  public func route(_ columns: [Int: Column], count: Int) throws(IcebergError) -> PartitionRouting {
+    throw IcebergError(.unsupported, "")
+  }
+}
+
+/// What is kept of a column in metrics.
+public enum MetricsMode: Hashable, Sendable {
+  /// Nothing.
+  case none
+  /// Counts.
+  case counts
+  /// Counts, and bounds cut to so many code points or bytes.
+  case truncate(Int)
+  /// Counts and bounds.
+  case full
+}
+
+extension TableMetadata {
+  /// The metrics mode of a column.
+  public func metricsMode(_ fieldID: Int) throws(IcebergError) -> MetricsMode { .truncate(16) }
+  /// The metadata of a new table.
+  public static func create(
+    _ creation: TableCreation, location: String, uuid: String, now: Int64
+  ) throws(IcebergError) -> TableMetadata { throw IcebergError(.unsupported, "") }
+  /// The metadata after updates.
+  public func applying(
+    _ updates: [TableUpdate], requirements: [TableRequirement] = [], now: Int64, previousLocation: String? = nil
+  ) throws(IcebergError) -> TableMetadata { throw IcebergError(.unsupported, "") }
+  /// Checks requirements.
+  public func check(_ requirements: [TableRequirement]) throws(IcebergError) {}
+}
+
+extension Literal {
+  /// A lower bound that is not above the value.
+  public func lowerBound(_ mode: MetricsMode) -> Literal? { nil }
+  /// An upper bound that is not below the value; `nil` when there is none.
+  public func upperBound(_ mode: MetricsMode) -> Literal? { nil }
+}
+
+extension TableUpdate {
+  /// An update of its JSON.
+  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+  /// The JSON.
+  public var json: JSONValue { .null }
+}
+
+extension TableRequirement {
+  /// A requirement of its JSON.
+  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+  /// The JSON.
+  public var json: JSONValue { .null }
+}
+
+extension TableCommit {
+  /// A commit of its JSON.
+  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+  /// The JSON.
+  public var json: JSONValue { .null }
+}
+
+extension TableCreation {
+  /// A REST CreateTableRequest's members besides `name` and `stage-create`.
+  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+  /// The JSON of a REST CreateTableRequest.
+  public func json(name: String, isStaged: Bool = false) -> JSONValue { .null }
+}
+
+extension Namespace {
+  /// A namespace of its JSON.
+  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+  /// The JSON.
+  public var json: JSONValue { .null }
+}
+
+extension TableIdentifier {
+  /// An identifier of its JSON.
+  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+  /// The JSON.
+  public var json: JSONValue { .null }
+}
+
+/// Names of columns in files without field ids.
+public struct NameMapping: Hashable, Sendable {
+  /// A mapping of its JSON text.
+  public init(parsing text: String) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+  /// The mapping of a schema's names.
+  public init(_ schema: TableSchema) {}
+  /// The JSON text.
+  public var text: String { "" }
+  /// A file's schema with the ids of the mapping.
+  public func apply(to schema: ParquetSchema) -> ParquetSchema { schema }
+}
+
+extension TableSchema {
+  /// The Parquet schema.
+  public func parquetSchema() throws(IcebergError) -> ParquetSchema { throw IcebergError(.unsupported, "") }
+  /// The table schema of a file's schema; every field must have an id.
+  public init(_ schema: ParquetSchema) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+  /// A schema of SQL columns; ids from 1.
+  public init(_ schema: Columnar.Schema) throws(IcebergError) { throw IcebergError(.unsupported, "") }
+}
+
+extension IcebergType {
+  /// The type of a SQL type; `nil` when there is none.
+  public init?(columnType: DataType) { nil }
+  /// The SQL type; `nil` when there is none.
+  public var columnType: DataType? { nil }
+}
+
+/// Random ids of snapshots.
+public enum SnapshotID {
+  /// A random positive id that is not among `taken`.
+  public static func random(notIn taken: some Collection<Int64>) -> Int64 { 0 }
+}
+
+/// Random UUIDs as text.
+public enum RandomUUID {
+  /// Version 4.
+  public static func version4() -> String { "" }
+  /// Version 7.
+  public static func version7(milliseconds: Int64) -> String { "" }
+}
+
+/// Changes of a schema.
+public struct SchemaUpdate: Sendable {
+  /// The changes of a table's current schema.
+  public init(_ schema: TableSchema, lastColumnID: Int, formatVersion: Int = 2, caseSensitive: Bool = true) {}
+  /// The new schema and last column id.
+  public func apply() throws(IcebergError) -> (schema: TableSchema, lastColumnID: Int) {
+    throw IcebergError(.unsupported, "")
+  }
+  /// Adds a column.
+  public mutating func addColumn(
+    _ name: String, _ type: IcebergType, parent: String? = nil, isRequired: Bool = false, doc: String? = nil
+  ) throws(IcebergError) {}
+  /// Adds missing columns and widens others.
+  public mutating func unionByName(with other: TableSchema) throws(IcebergError) {}
+}
+
+/// Parsers of partitioning and sort order texts.
+public enum PartitioningText {
+  /// `hour(ts), bucket(16, id)`.
+  public static func parseSpec(_ text: String, schema: TableSchema) throws(IcebergError) -> PartitionSpec {
+    throw IcebergError(.unsupported, "")
+  }
+  /// `a asc nulls first, bucket(4, b) desc`.
+  public static func parseSortOrder(_ text: String, schema: TableSchema) throws(IcebergError) -> SortOrder {
+    throw IcebergError(.unsupported, "")
+  }
+}
+
+/// Changes of a partition spec.
+public struct PartitionSpecUpdate: Sendable {
+  /// The changes of a table's default spec.
+  public init(_ metadata: TableMetadata, caseSensitive: Bool = true) throws(IcebergError) {}
+  /// Adds a field.
+  public mutating func addField(_ sourceName: String, _ transform: Transform, name: String? = nil) throws(IcebergError) {}
+  /// Removes a field.
+  public mutating func removeField(_ name: String) throws(IcebergError) {}
+  /// Renames a field.
+  public mutating func renameField(_ name: String, to newName: String) throws(IcebergError) {}
+  /// The new spec; its id is that of an equal one, or the next.
+  public func apply() throws(IcebergError) -> PartitionSpec { throw IcebergError(.unsupported, "") }
+}
