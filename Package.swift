@@ -101,7 +101,7 @@ let package = Package(
     .executableTarget(
       name: "App",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks",
+        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "Iceberg",
         "CPosix", "CPostgres", "CRdkafka",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
