@@ -2,41 +2,6 @@ import Columnar
 import Parquet
 
 // Signatures whose bodies come in the next minutes.
-extension Literal {
-  /// A value of its single-value binary form (Appendix D).
-  public init(binary bytes: [UInt8], type: IcebergType) throws(IcebergError) { throw IcebergError(.unsupported, "") }
-  /// The single-value binary form (Appendix D).
-  public var binaryForm: [UInt8] { [] }
-  /// A value of its JSON single-value form (Appendix D).
-  public init(json: JSONValue, type: IcebergType) throws(IcebergError) { throw IcebergError(.unsupported, "") }
-  /// The JSON single-value form (Appendix D).
-  public var json: JSONValue { .null }
-  /// Orders: negative, zero or positive.
-  public static func compare(_ left: Literal, _ right: Literal) -> Int { 0 }
-  /// The value of a column's row; `nil` is NULL.
-  public init?(row: Int, of column: Column, type: IcebergType) throws(IcebergError) { nil }
-  /// The value as a value of a promoted type.
-  public func promoted(to type: IcebergType) -> Literal? { nil }
-}
-
-extension Transform {
-  /// The type of the results; `nil` when it cannot be applied to the type.
-  public func resultType(of source: IcebergType) -> IcebergType? { nil }
-  /// The result for a value.
-  public func apply(_ literal: Literal?) -> Literal? { nil }
-  /// The text of a partition value for people, as in paths.
-  public func text(of value: Literal?, sourceType: IcebergType) -> String { "" }
-}
-
-extension PartitionSpec {
-  /// The fields of the partition tuple.
-  public func partitionType(_ schema: TableSchema) throws(IcebergError) -> [NestedField] { [] }
-  /// `name=value/name=value`.
-  public func path(of tuple: PartitionTuple, schema: TableSchema) -> String { "" }
-  /// What the partition tuple of a file with a matching row fulfils, over partition field ids.
-  public func project(_ predicate: Predicate, schema: TableSchema) -> Predicate { .alwaysTrue }
-}
-
 /// Which group each row of a batch belongs to.
 public struct PartitionRouting: Hashable, Sendable {
   /// The group of each row: an index into ``tuples``.
