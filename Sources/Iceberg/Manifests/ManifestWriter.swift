@@ -217,7 +217,7 @@ struct PartitionSummaryBuilder: Sendable {
   init(type: IcebergType) { self.type = type }
 
   mutating func add(_ literal: Literal?) {
-    guard let literal = literal?.promoted(to: type) else {
+    guard let literal = literal?.coerced(to: type) else {
       containsNull = true
       return
     }
@@ -225,8 +225,8 @@ struct PartitionSummaryBuilder: Sendable {
       containsNaN = true
       return
     }
-    if lower.map({ literal.precedes($0) }) ?? true { lower = literal }
-    if upper.map({ $0.precedes(literal) }) ?? true { upper = literal }
+    if lower.map({ Literal.compare(literal, $0) < 0 }) ?? true { lower = literal }
+    if upper.map({ Literal.compare($0, literal) < 0 }) ?? true { upper = literal }
   }
 
   var summary: PartitionFieldSummary {
