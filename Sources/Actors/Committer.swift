@@ -11,6 +11,13 @@ final class CommitLedger: Sendable {
   }
 
   private let entries = Mutex<[String: Entry]>([:])
+  private let isHurrying = Atomic<Bool>(false)
+
+  /// From here no commit waits for its sink's interval: the job ends.
+  func hurry() { isHurrying.store(true, ordering: .relaxed) }
+
+  /// Whether the job ends.
+  var mustHurry: Bool { isHurrying.load(ordering: .relaxed) }
 
   /// Notes what a sink held when it was taken over.
   func didClaim(_ sink: String, at checkpoint: CheckpointID) {
@@ -31,10 +38,12 @@ final class CommitLedger: Sendable {
     }
   }
 
-  /// The next commit of `sink` to apply.
-  func next(_ sink: String) -> PendingCommit? { entries.withLock { $0[sink]?.pending.first } }
+  /// The next commits of `sink` to apply, oldest first, at most `limit`.
+  func next(_ sink: String, limit: Int) -> [PendingCommit] {
+    entries.withLock { $0[sink].map { Array($0.pending.prefix(limit)) } ?? [] }
+  }
 
-  /// Notes that `commit` is applied.
+  /// Notes that `commit` is applied, and all before it.
   func didCommit(_ commit: PendingCommit) {
     entries.withLock { entries in
       entries[commit.sink]?.committed = commit.checkpoint
@@ -83,20 +92,33 @@ struct Committer: Sendable {
   /// - Throws: ``SinkError`` when the sink must be changed first, ``Checkpointing/PositionConflict`` when another
   ///   instance owns the job.
   func run() async throws {
+    let limit = connector.commitsGroups ? Self.groupMax : 1
+    // What a restored checkpoint left to do is done at once.
+    var notBefore = Int64.min
     while true {
-      while let commit = ledger.next(sink) { try await apply(commit) }
-      try await signal.wait()
+      let group = ledger.next(sink, limit: limit)
+      if group.isEmpty {
+        try await signal.wait()
+      } else if ledger.mustHurry || clock.monotonicNanoseconds() >= notBefore {
+        try await apply(group)
+        if connector.commitInterval > 0 { notBefore = clock.monotonicNanoseconds() + connector.commitInterval }
+      } else {
+        try await signal.wait(until: notBefore, clock: clock)
+      }
     }
   }
 
-  private func apply(_ commit: PendingCommit) async throws {
+  /// So many checkpoints are committed at once, at most.
+  private static let groupMax = 1024
+
+  private func apply(_ group: [PendingCommit]) async throws {
     var failures = 0
     let started = clock.monotonicNanoseconds()
     while true {
       do {
-        let outcome = try await connector.commit(commit, owner: owner, files: files)
-        noteCommitted(commit, outcome, nanoseconds: clock.monotonicNanoseconds() - started)
-        try coordinator.send(.committed(sink, commit.checkpoint))
+        let outcome = try await commitOnce(group)
+        noteCommitted(group, outcome, nanoseconds: clock.monotonicNanoseconds() - started)
+        for commit in group { try coordinator.send(.committed(sink, commit.checkpoint)) }
         return
       } catch let error as SinkError where error.severity == .transient {
         failures += 1
@@ -106,7 +128,7 @@ struct Committer: Sendable {
         logger.warning(
           "commit failed and will be tried again",
           metadata: [
-            "sink": "\(sink)", "checkpoint": "\(commit.checkpoint)", "failures": "\(failures)",
+            "sink": "\(sink)", "checkpoint": "\(group[0].checkpoint)", "failures": "\(failures)",
             "delay_ms": "\(delay / 1_000_000)", "error": "\(error.message)"
           ])
         try await clock.sleep(for: delay)
@@ -114,13 +136,19 @@ struct Committer: Sendable {
     }
   }
 
-  private func noteCommitted(_ commit: PendingCommit, _ outcome: CommitOutcome, nanoseconds: Int64) {
-    ledger.didCommit(commit)
+  private func commitOnce(_ group: [PendingCommit]) async throws -> CommitOutcome {
+    if group.count == 1 { return try await connector.commit(group[0], owner: owner, files: files) }
+    return try await connector.commit(group, owner: owner, files: files)
+  }
+
+  private func noteCommitted(_ group: [PendingCommit], _ outcome: CommitOutcome, nanoseconds: Int64) {
+    let last = group[group.count - 1]
+    ledger.didCommit(last)
     let seconds = Double(nanoseconds) / 1e9
     metrics.committed(sink, seconds: seconds)
     let pending = ledger.pendingCount(sink)
     board.update {
-      $0.committedCheckpoint = commit.checkpoint.number
+      $0.committedCheckpoint = last.checkpoint.number
       $0.rows += UInt64(outcome.rowsApplied)
       $0.lastCommitAt = clock.wallMicroseconds()
       $0.commitSeconds = seconds

@@ -52,7 +52,8 @@ actor Coordinator {
         maxBacklog: settings.checkpointBacklog, retain: settings.checkpointRetain),
       sinks: Dictionary(uniqueKeysWithValues: wiring.sinks.map { ($0, job.ledger.committed($0)) }),
       pending: job.ledger.uncommitted.map { SealedCommit(sink: $0.sink, checkpoint: $0.checkpoint) },
-      stored: restored.stored, highest: job.store.store.highestCheckpoint, now: now)
+      stored: restored.stored, highest: job.store.store.highestCheckpoint,
+      allowances: Dictionary(uniqueKeysWithValues: wiring.sinks.map { ($0, job.backlogAllowance($0)) }), now: now)
     if let manifest = restored.manifest { positions[manifest.checkpoint] = manifest.sourcePositions }
   }
 
@@ -141,6 +142,8 @@ actor Coordinator {
   private func end(_ outcome: CoordinatorOutcome) async throws {
     guard isEnding == nil else { return }
     isEnding = outcome
+    job.ledger.hurry()
+    for signal in job.committerSignals.values { signal.notify() }
     for (_, inbox) in partitions { tell(inbox, .drain) }
     try await perform(machine.finalRequested(now: now))
   }

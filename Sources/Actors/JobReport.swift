@@ -172,8 +172,15 @@ extension JobContext {
   }
 
   private func slowest() -> String? {
-    sinks.keys.max { ledger.pendingCount($0) < ledger.pendingCount($1) }
-      .flatMap { ledger.pendingCount($0) >= settings.checkpointBacklog ? "sink '\($0)' has a full backlog" : nil }
+    func backlog(_ sink: String) -> Int { ledger.pendingCount(sink) - backlogAllowance(sink) }
+    return sinks.keys.max { backlog($0) < backlog($1) }
+      .flatMap { backlog($0) >= settings.checkpointBacklog ? "sink '\($0)' has a full backlog" : nil }
+  }
+
+  /// How many checkpoints of `sink` may wait for its commit interval.
+  func backlogAllowance(_ sink: String) -> Int {
+    guard let interval = sinks[sink]?.connector.commitInterval, interval > 0 else { return 0 }
+    return Int(min(1000, interval / settings.checkpointInterval + 1))
   }
 }
 

@@ -99,7 +99,7 @@ actor SinkActor {
     case .ignore: break
     case .aligned(let checkpoint):
       let before = writer.epochBytes
-      let sealed = try writer.seal(checkpoint)
+      let sealed = try await writer.seal(checkpoint)
       askedForCheckpoint = false
       board.update {
         $0.bytes += UInt64(before)

@@ -22,8 +22,43 @@ public protocol SinkConnector: Sendable {
   /// - Throws: ``SinkError``, ``PositionConflict``.
   func commit(_ pending: PendingCommit, owner: JobOwner, files: any PendingFileStore) async throws -> CommitOutcome
 
+  /// Makes several pending commits visible, oldest first; one after the other unless ``commitsGroups``.
+  /// - Returns: what became of the rows of all of them.
+  /// - Throws: ``SinkError``, ``PositionConflict``. Those before the failure stay applied.
+  func commit(_ pending: [PendingCommit], owner: JobOwner, files: any PendingFileStore) async throws -> CommitOutcome
+
+  /// Whether several pending commits are better made visible in one act of the target.
+  var commitsGroups: Bool { get }
+
+  /// The least time from one commit to the next, in nanoseconds; pending commits wait for it together. A job that ends
+  /// does not wait.
+  var commitInterval: Int64 { get }
+
   /// Closes connections.
   func close() async
+}
+
+extension SinkConnector {
+  /// Commits come one by one.
+  public var commitsGroups: Bool { false }
+
+  /// Commits do not wait.
+  public var commitInterval: Int64 { 0 }
+
+  /// One after the other.
+  public func commit(
+    _ pending: [PendingCommit], owner: JobOwner, files: any PendingFileStore
+  ) async throws -> CommitOutcome {
+    var total = CommitOutcome(rowsApplied: 0, wasSkipped: true)
+    for commit in pending {
+      let outcome = try await self.commit(commit, owner: owner, files: files)
+      total.rowsApplied += outcome.rowsApplied
+      total.rejected += outcome.rejected.prefix(CommitOutcome.maximumRejectedRows - total.rejected.count)
+      total.rejectedCount += outcome.rejectedCount
+      total.wasSkipped = total.wasSkipped && outcome.wasSkipped
+    }
+    return total
+  }
 }
 
 /// Collects the rows of an epoch. Owned by one actor on an IO lane, where blocking file writes are allowed.
@@ -36,9 +71,9 @@ public protocol SinkWriter: AnyObject {
   var epochBytes: Int { get }
 
   /// Ends the epoch: everything since the last seal becomes the sink's part of the checkpoint, durable when this
-  /// returns. `nil` payload is never returned: an epoch without rows still moves the position.
+  /// returns. An epoch without rows still moves the position. Suspends while files are uploaded; no other call comes then.
   /// - Throws: ``SinkError``.
-  func seal(_ checkpoint: CheckpointID) throws -> SealedEpoch
+  nonisolated(nonsending) func seal(_ checkpoint: CheckpointID) async throws -> SealedEpoch
 
   /// Lets go of everything that was not sealed.
   func close()

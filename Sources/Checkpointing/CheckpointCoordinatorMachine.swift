@@ -94,6 +94,8 @@ public struct CheckpointCoordinatorMachine: Sendable {
     /// In a stored manifest, not confirmed.
     var pending: [CheckpointID] = []
     var isCommitting = false
+    /// So many pending epochs wait because the sink commits at intervals.
+    var allowance = 0
   }
 
   private let policy: CheckpointPolicy
@@ -125,12 +127,14 @@ public struct CheckpointCoordinatorMachine: Sendable {
   ///   - pending: epochs of the restored checkpoint that are not committed yet, oldest first.
   ///   - stored: checkpoints in the store, oldest first.
   ///   - highest: the greatest number ever used; new checkpoints start above it.
+  ///   - allowances: by sink, how many epochs wait for its commit interval; they do not count as a backlog.
   public init(
     policy: CheckpointPolicy, sinks: [String: CheckpointID], pending: [SealedCommit] = [], stored: [CheckpointID] = [],
-    highest: CheckpointID = CheckpointID(0), now: Int64
+    highest: CheckpointID = CheckpointID(0), allowances: [String: Int] = [:], now: Int64
   ) {
     self.policy = policy
     self.sinks = sinks.mapValues { SinkProgress(committed: $0) }
+    for (sink, allowance) in allowances { self.sinks[sink]?.allowance = allowance }
     for commit in pending where commit.checkpoint > (sinks[commit.sink] ?? CheckpointID(0)) {
       self.sinks[commit.sink]?.pending.append(commit.checkpoint)
     }
@@ -162,8 +166,8 @@ public struct CheckpointCoordinatorMachine: Sendable {
     sinks.values.map(\.committed).min() ?? stored.last ?? CheckpointID(0)
   }
 
-  /// How many stored checkpoints the slowest sink has not committed.
-  public var backlog: Int { sinks.values.map(\.pending.count).max() ?? 0 }
+  /// How many stored checkpoints the slowest sink has not committed, those that wait for its interval left out.
+  public var backlog: Int { sinks.values.map { max(0, $0.pending.count - $0.allowance) }.max() ?? 0 }
 
   /// When ``timeAdvanced(to:)`` has something to do; `nil`: not before another event.
   public var nextDeadline: Int64? {

@@ -152,3 +152,27 @@ extension PendingCommit {
       ? .apply : .conflict(PositionConflict(sink: sink, expected: expected, found: stored))
   }
 }
+
+/// What a sink's stored position says about several pending commits that are to be made visible in one act.
+public enum GroupCommitDecision: Hashable, Sendable {
+  /// Apply these, the last ones of the group; those before them were applied earlier.
+  case apply([PendingCommit])
+  /// All of them were applied earlier.
+  case skip
+  /// Somebody else owns the job, or history was lost: stop.
+  case conflict(PositionConflict)
+}
+
+extension PendingCommit {
+  /// What to do with `group`, the commits of one sink in order, each starting where the one before it ends.
+  public static func decide(_ group: [PendingCommit], stored: SinkPosition?, owner: JobOwner) -> GroupCommitDecision {
+    for (index, commit) in group.enumerated() {
+      switch commit.decide(stored: stored, owner: owner) {
+      case .skip: continue
+      case .conflict(let conflict): return .conflict(conflict)
+      case .apply: return .apply(Array(group[index...]))
+      }
+    }
+    return .skip
+  }
+}

@@ -40,9 +40,17 @@ enum ConnectorOptions {
       required: [("path", "a file, a directory or a pattern")]),
     "generator": Connector(reading: reading.merging(generator) { _, own in own }, prefixes: ["fields."]),
     "postgres": Connector(writing: postgres),
+    "iceberg": Connector(
+      writing: iceberg, required: [("table", "namespace.name of the table")],
+      prefixes: ["write.", "commit.", "history.", "s3.", "catalog."]),
     "blackhole": Connector(writing: [:]),
     "stdout": Connector(writing: ["format": .choice(["json"])])
   ]
+
+  /// Whether `name` is passed on to what is behind the connector, which tells small letters from capital ones.
+  static func keepsCase(_ name: String) -> Bool {
+    connectors.values.contains { $0.prefixes.contains { name.hasPrefix($0) } }
+  }
 
   private static let reading: [String: Kind] = [
     "format": .choice(["json", "csv", "raw"]), "event_time": .text, "watermark_delay": .duration,
@@ -73,6 +81,13 @@ enum ConnectorOptions {
 
   private static let postgres: [String: Kind] = [
     "url": .text, "table": .text, "mode": .choice(["upsert", "append"]), "create_table": .boolean
+  ]
+
+  private static let iceberg: [String: Kind] = [
+    "table": .text, "catalog": .choice(["filesystem", "sql", "rest"]), "warehouse": .text, "uri": .text,
+    "catalog_name": .text, "partitioning": .text, "sort_order": .text, "target_file_size": .size,
+    "commit_interval": .duration, "format_version": .integer(2...3), "schema_evolution": .choice(["add", "strict"]),
+    "create_table": .boolean, "max_open_files": .integer(1...10_000), "maintenance": .boolean, "location": .text
   ]
 
   // MARK: Checking
@@ -142,11 +157,6 @@ enum ConnectorOptions {
 
   private static func unknownConnector(_ entry: TableOptions.Entry) -> SQLDiagnostic {
     let names = connectors.keys.sorted()
-    if entry.value == "iceberg" {
-      return SQLDiagnostic(
-        message: "the iceberg connector is not in this build yet", location: entry.location,
-        offendingText: "'iceberg'", hint: "sinks are postgres, kafka, file, stdout and blackhole")
-    }
     let others = [
       "jdbc": "postgres", "filesystem": "file", "datagen": "generator", "print": "stdout", "upsert-kafka": "kafka"
     ]

@@ -128,7 +128,7 @@ struct OptionBinder: Sendable {
       guard let node = item["DefElem"] else { continue }
       let offset = node.location ?? 0
       let written = (node["defnamespace"]?.text.map { "\($0)." } ?? "") + (node["defname"]?.text ?? "")
-      let name = written.hasPrefix("kafka.") || written.hasPrefix("fields.") ? written : written.lowercased()
+      let name = ConnectorOptions.keepsCase(written) ? written : written.lowercased()
       guard entries[name] == nil else { throw context.error("option \(name) is given twice", at: offset) }
       let valueOffset = self.valueOffset(offset)
       let value = try text(node["arg"], of: name, at: offset, valueOffset)

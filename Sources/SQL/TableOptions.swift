@@ -17,7 +17,7 @@ public struct TableOptions: Hashable, Sendable {
     }
   }
 
-  /// All options, by name in lower case (names with the prefix `kafka.` keep theirs).
+  /// All options, by name in lower case (names with a prefix such as `kafka.` or `write.`, which are passed on, keep theirs).
   public let entries: [String: Entry]
 
   /// Options by name.

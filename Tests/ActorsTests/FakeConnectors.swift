@@ -142,6 +142,31 @@ struct FakeSink: SinkConnector {
     return CommitOutcome(rowsApplied: pending.rows)
   }
 
+  /// One of the sinks commits at intervals, all that waits in one act.
+  var commitsGroups: Bool { name == "big" }
+  var commitInterval: Int64 { name == "big" ? 35_000_000 : 0 }
+
+  func commit(
+    _ pending: [PendingCommit], owner: JobOwner, files: any PendingFileStore
+  ) async throws -> CommitOutcome {
+    if faults.strikes(oneIn: 4) { throw lost("before the commits") }
+    let rows = try target.content.withLock { content in
+      switch PendingCommit.decide(pending, stored: content.position, owner: owner) {
+      case .conflict(let conflict): throw conflict
+      case .skip: return 0
+      case .apply(let rest):
+        for commit in rest {
+          content.rows += String(decoding: commit.payload, as: UTF8.self).split(separator: "\n").map(String.init)
+          content.position = SinkPosition(owner: owner, checkpoint: commit.checkpoint, sources: commit.sources)
+        }
+        content.commits += 1
+        return rest.reduce(0) { $0 + $1.rows }
+      }
+    }
+    if faults.strikes(oneIn: 4) { throw lost("after the commits, before the answer") }
+    return CommitOutcome(rowsApplied: rows)
+  }
+
   func close() async {}
 
   private func lost(_ moment: String) -> SinkError {

@@ -128,6 +128,25 @@ struct CoordinatorMachineTests {
       ])
   }
 
+  @Test("epochs that wait for a sink's commit interval are no backlog; those beyond them are")
+  func allowance() {
+    var machine = CheckpointCoordinatorMachine(
+      policy: CheckpointPolicy(interval: second, timeout: 10 * second, maxBacklog: 2),
+      sinks: ["a": id(0), "b": id(0)], allowances: ["b": 3], now: 0)
+    _ = machine.regionStarted(participants: participants, now: 0)
+    for number in UInt64(1)...5 {
+      #expect(!machine.isPaused)
+      _ = machine.timeAdvanced(to: Int64(number) * second)
+      _ = acknowledgeAll(&machine, number, now: Int64(number) * second)
+      _ = machine.manifestStored(id(number), now: Int64(number) * second)
+      _ = machine.committed(epoch("a", number), now: Int64(number) * second)
+    }
+    #expect(machine.isPaused && machine.backlog == 2)
+    // One commit of the target ends all of them.
+    for number in UInt64(1)...5 { _ = machine.committed(epoch("b", number), now: 6 * second) }
+    #expect(!machine.isPaused && machine.committedByAll == id(5))
+  }
+
   @Test("checkpoints are deleted when all sinks are past them, and the newest are kept")
   func deletion() {
     var machine = machine(maxBacklog: 10, retain: 2)

@@ -119,6 +119,25 @@ struct PositionTests {
     }
   }
 
+  @Test("of several commits in one act, those that were applied before are left out, and a gap is refused")
+  func groups() {
+    let group = [commit(5, from: 4), commit(6, from: 5), commit(8, from: 6)]
+    func decide(_ stored: SinkPosition?) -> GroupCommitDecision {
+      PendingCommit.decide(group, stored: stored, owner: owner)
+    }
+    #expect(decide(position(4, owner)) == .apply(group))
+    #expect(decide(position(5, owner)) == .apply(Array(group[1...])))
+    #expect(decide(position(6, owner)) == .apply([group[2]]))
+    #expect(decide(position(8, owner)) == .skip && decide(position(9, owner)) == .skip)
+    #expect(PendingCommit.decide([], stored: nil, owner: owner) == .skip)
+    for stored in [position(3, owner), position(7, owner), position(4, JobOwner(lineage: "l", attempt: 3)), nil] {
+      guard case .conflict = decide(stored) else {
+        Issue.record("expected a conflict with \(String(describing: stored))")
+        return
+      }
+    }
+  }
+
   @Test("an attempt takes over from an older one and from nobody else")
   func claims() {
     #expect(owner.claim(sink: "s", stored: nil, newest: CheckpointID(0)) == .claim(position(0, owner)))

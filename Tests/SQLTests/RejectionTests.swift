@@ -254,7 +254,11 @@ struct RejectionTests {
     Rejection("CREATE TEMP TABLE t (x int) WITH (connector = 'blackhole')", "1:19", "temporary"),
     Rejection("CREATE TABLE t (x int)", "1:1", "has no connector", "connector = 'kafka'"),
     Rejection("CREATE TABLE t (x int) WITH (connector = 'kafak')", "1:42", "no connector 'kafak'", "'kafka'?"),
-    Rejection("CREATE TABLE t (x int) WITH (connector = 'iceberg')", "1:42", "not in this build yet"),
+    Rejection("CREATE TABLE t (x int) WITH (connector = 'iceberg')", "1:42", "table of table t is missing"),
+    Rejection(
+      "CREATE TABLE t (x int) WITH (connector = 'iceberg', table = 'a.b', catalog = 'hive')", "1:78", "filesystem"),
+    Rejection(
+      "CREATE TABLE t (x int) WITH (connector = 'iceberg', table = 'a.b', format_version = '4')", "1:85", "2"),
     Rejection("CREATE TABLE t (x int) WITH (connector = 'kafka')", "1:42", "option topic of table t is missing"),
     Rejection(
       "CREATE TABLE t (x int) WITH (connector = 'kafka', topic = 'a', topci = 'b')", "1:64", "no option topci", "topic?"

@@ -22,7 +22,7 @@ struct FileSinkTests {
     let first = try SinkDriver(table, job: "j", files: files)
     try await first.claim()
     try first.write([Make.whole((0..<rows).map { Int64($0) }), Make.text((0..<rows).map { "x\($0)" })])
-    let pending = try first.seal()
+    let pending = try await first.seal()
     #expect(pending.files.isEmpty == (rows == 3))
     let position = "\(directory)/_weir/j.events.json"
     let before = try Data(contentsOf: URL(fileURLWithPath: position))
@@ -39,10 +39,10 @@ struct FileSinkTests {
     #expect(try await second.claim(newest: 1) == 1)
     try await second.commitEpoch([Make.whole([7]), Make.text([nil])])
     #expect(try Self.lines(directory).last == #"{"a":7,"t":null}"#)
-    await #expect(throws: PositionConflict.self) { try await first.commit(first.seal()) }
+    await #expect(throws: PositionConflict.self) { try await first.commit(await first.seal()) }
     // An epoch without rows makes no file.
     let count = try FileManager.default.contentsOfDirectory(atPath: directory).count
-    try await second.commit(second.seal())
+    try await second.commit(await second.seal())
     #expect(try FileManager.default.contentsOfDirectory(atPath: directory).count == count)
     await first.close()
     await second.close()
@@ -56,7 +56,7 @@ struct FileSinkTests {
     let driver = try SinkDriver(table, job: "j", files: files)
     try await driver.claim()
     try driver.write([Make.whole((0..<20_000).map { Int64($0) })])
-    let pending = try driver.seal()
+    let pending = try await driver.seal()
     let path = files.path(pending.files[0])
     try FileManager.default.removeItem(atPath: path)
     try Data("{}".utf8).write(to: URL(fileURLWithPath: path))

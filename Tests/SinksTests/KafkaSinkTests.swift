@@ -77,7 +77,7 @@ struct KafkaSinkTests {
     #expect(try await first.claim() == 0)
     let numbers = (0..<10_000).map { Int64($0) }
     try first.write([Make.text(numbers.map { "key-\($0 % 100)" }), Make.whole(numbers)])
-    let pending = try first.seal()
+    let pending = try await first.seal()
     #expect(pending.rows == 10_000 && !pending.files.isEmpty)
     #expect(try await first.commit(pending) == CommitOutcome(rowsApplied: 10_000))
     #expect(try await first.commit(pending).wasSkipped)
@@ -159,7 +159,7 @@ struct KafkaSinkTests {
     let sink = try driver(["kafka.message.timeout.ms": "1000"])
     try await sink.claim()
     try sink.write([Make.text(["x"]), Make.whole([1])])
-    let pending = try sink.seal()
+    let pending = try await sink.seal()
     // EndTxn is answered with an error that says nothing about the outcome.
     broker.push(error: RD_KAFKA_RESP_ERR_INVALID_TXN_STATE.rawValue, count: 1, apiKey: 26)
     let error = await #expect(throws: SinkError.self) { try await sink.commit(pending) }

@@ -39,7 +39,7 @@ struct PostgresFailureTests {
     try await driver.commitEpoch([Make.text(["a"]), Make.whole([1])])
     proxy.cut(cut.0, at: cut.1)
     try driver.write([Make.text(["b", "c"]), Make.whole([2, 3])])
-    let (outcome, failures) = try await commitWithRetries(driver, driver.seal())
+    let (outcome, failures) = try await commitWithRetries(driver, await driver.seal())
     #expect(proxy.cutCount == 1)
     #expect(failures.count >= 1)
     let wasApplied = cut.0 == .afterPassing && cut.1 == "COMMIT\0"
@@ -61,7 +61,7 @@ struct PostgresFailureTests {
     try await driver.commitEpoch([Make.text(["b"]), Make.whole([1])])
     try server.stop(mode: .immediate)
     try driver.write([Make.text(["c"]), Make.whole([1])])
-    let pending = try driver.seal()
+    let pending = try await driver.seal()
     let error = await #expect(throws: SinkError.self) { try await driver.commit(pending) }
     #expect(error?.severity == .transient)
     try server.start()

@@ -100,7 +100,7 @@ struct PostgresSinkTests {
         Make.whole((0..<5_000).map { Int64(part * 5_000 + $0) }), Make.text((0..<5_000).map { "row \($0)" })
       ])
     }
-    let pending = try driver.seal()
+    let pending = try await driver.seal()
     #expect(pending.files.count == 1 && pending.payload.count < 2_000)
     #expect(try await driver.commit(pending).rowsApplied == 150_000)
     #expect(
@@ -117,7 +117,7 @@ struct PostgresSinkTests {
     let old = try SinkDriver(table, job: "fence", url: server.url)
     try await old.claim()
     try old.write([Make.whole([1])])
-    let pending = try old.seal()
+    let pending = try await old.seal()
     #expect(try await old.commit(pending) == CommitOutcome(rowsApplied: 1))
     #expect(try await old.commit(pending) == CommitOutcome(rowsApplied: 0, wasSkipped: true))
     #expect(
@@ -128,7 +128,7 @@ struct PostgresSinkTests {
     let new = try SinkDriver(table, job: "fence", url: server.url, owner: JobOwner(lineage: "L", attempt: 2))
     #expect(try await new.claim(newest: 1) == 1)
     try old.write([Make.whole([2])])
-    let late = try old.seal()
+    let late = try await old.seal()
     await #expect(throws: PositionConflict.self) { try await old.commit(late) }
     await #expect(throws: PositionConflict.self) {
       try await old.connector.claim(owner: old.owner, newest: CheckpointID(9))
@@ -138,7 +138,7 @@ struct PostgresSinkTests {
     try await new.commitEpoch([Make.whole([3])])
     #expect(try server.run(sql: "SELECT a FROM fenced ORDER BY a") == [["1"], ["3"]])
     // An epoch without rows moves the position too.
-    try await new.commit(new.seal())
+    try await new.commit(await new.seal())
     #expect(try server.run(sql: "SELECT checkpoint FROM weir.positions WHERE job = 'fence'") == [["3"]])
     for driver in [old, new, other] { await driver.close() }
   }

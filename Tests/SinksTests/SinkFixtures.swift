@@ -114,9 +114,9 @@ final class SinkDriver {
     rejections += try writer.write(Make.batch(table, columns, kinds: kinds))
   }
 
-  func seal() throws -> PendingCommit {
+  func seal() async throws -> PendingCommit {
     checkpoint += 1
-    let sealed = try writer?.seal(CheckpointID(checkpoint)) ?? SealedEpoch(rows: 0, payload: [], files: [])
+    let sealed = try await writer?.seal(CheckpointID(checkpoint)) ?? SealedEpoch(rows: 0, payload: [], files: [])
     return PendingCommit(
       sink: table.name, checkpoint: CheckpointID(checkpoint), from: CheckpointID(checkpoint - 1),
       sources: SourcePositions(["events": ["topic/0": Int64(checkpoint) * 10]]), rows: sealed.rows,
@@ -131,7 +131,7 @@ final class SinkDriver {
   @discardableResult
   func commitEpoch(_ columns: [Column], kinds: [RowKind]? = nil) async throws -> CommitOutcome {
     try write(columns, kinds: kinds)
-    return try await commit(seal())
+    return try await commit(await seal())
   }
 
   func close() async {
