@@ -60,6 +60,7 @@ public final class AsyncHTTPTransport: HTTPTransport {
     let fileFailure = FileFailure()
     let message = makeMessage(request, fileFailure: fileFailure)
     do {
+      if request.ignoresCancellation, Task.isCancelled { return try await sendShielded(request, milliseconds) }
       let response = try await client.execute(
         message, deadline: .now() + .milliseconds(Int64(milliseconds)), logger: Self.silent)
       return try await collect(response, of: request, limit: limit)
@@ -88,6 +89,26 @@ public final class AsyncHTTPTransport: HTTPTransport {
       message.body = .stream(chunks, length: .known(Int64(range.count)))
     }
     return message
+  }
+
+  /// Sends without the task's cancellation: the library's futures know nothing of it.
+  private func sendShielded(
+    _ request: HTTPTransportRequest, _ milliseconds: Int
+  ) async throws -> HTTPTransportResponse {
+    var headers = HTTPHeaders()
+    for field in request.headers.fields { headers.add(name: field.name, value: field.value) }
+    var body: HTTPClient.Body?
+    if case .bytes(let bytes) = request.body { body = .byteBuffer(ByteBuffer(bytes: bytes)) }
+    let message = try HTTPClient.Request(
+      url: request.url, method: HTTPMethod(rawValue: request.method), headers: headers, body: body)
+    let response = try await client.execute(
+      request: message, deadline: .now() + .milliseconds(Int64(milliseconds)), logger: Self.silent
+    ).get()
+    var fields = HTTPHeaderList()
+    for (name, value) in response.headers { fields.add(name, value) }
+    return HTTPTransportResponse(
+      status: Int(response.status.code), headers: fields,
+      body: response.body.map { Array($0.readableBytesView) } ?? [])
   }
 
   private func collect(

@@ -77,11 +77,13 @@ public struct HTTPTransportRequest: Hashable, Sendable {
   public var timeoutMilliseconds: Int?
   /// How many bytes of body are accepted; `nil` is the transport's own limit.
   public var responseBytesMax: Int?
+  /// Whether it is sent although the task is cancelled: for tidying up. Not for bodies from files.
+  public var ignoresCancellation: Bool
 
   /// A request.
   public init(
     method: String, url: String, headers: HTTPHeaderList = [:], body: HTTPTransportBody = .none,
-    timeoutMilliseconds: Int? = nil, responseBytesMax: Int? = nil
+    timeoutMilliseconds: Int? = nil, responseBytesMax: Int? = nil, ignoresCancellation: Bool = false
   ) {
     self.method = method
     self.url = url
@@ -89,6 +91,7 @@ public struct HTTPTransportRequest: Hashable, Sendable {
     self.body = body
     self.timeoutMilliseconds = timeoutMilliseconds
     self.responseBytesMax = responseBytesMax
+    self.ignoresCancellation = ignoresCancellation
   }
 
   /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2).
