@@ -198,12 +198,12 @@ extension TableSchema {
     var seen: Set<Int> = []
     var pending: [[NestedField]] = [fields]
     while let siblings = pending.popLast() {
-      var names: Set<String> = []
+      var names: Set<[UInt8]> = []
       for field in siblings {
         guard seen.insert(field.id).inserted else {
           throw IcebergError(.corrupt, "schema \(schemaID): the field id \(field.id) is there twice (\(field.name))")
         }
-        guard names.insert(field.name).inserted else {
+        guard names.insert(Array(field.name.utf8)).inserted else {
           throw IcebergError(.corrupt, "schema \(schemaID): two fields are called \(field.name)")
         }
         pending.append(field.type.fields)

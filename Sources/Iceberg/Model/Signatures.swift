@@ -37,16 +37,6 @@ public enum MetricsMode: Hashable, Sendable {
 extension TableMetadata {
   /// The metrics mode of a column.
   public func metricsMode(_ fieldID: Int) throws(IcebergError) -> MetricsMode { .truncate(16) }
-  /// The metadata of a new table.
-  public static func create(
-    _ creation: TableCreation, location: String, uuid: String, now: Int64
-  ) throws(IcebergError) -> TableMetadata { throw IcebergError(.unsupported, "") }
-  /// The metadata after updates.
-  public func applying(
-    _ updates: [TableUpdate], requirements: [TableRequirement] = [], now: Int64, previousLocation: String? = nil
-  ) throws(IcebergError) -> TableMetadata { throw IcebergError(.unsupported, "") }
-  /// Checks requirements.
-  public func check(_ requirements: [TableRequirement]) throws(IcebergError) {}
 }
 
 extension Literal {
@@ -54,48 +44,6 @@ extension Literal {
   public func lowerBound(_ mode: MetricsMode) -> Literal? { nil }
   /// An upper bound that is not below the value; `nil` when there is none.
   public func upperBound(_ mode: MetricsMode) -> Literal? { nil }
-}
-
-extension TableUpdate {
-  /// An update of its JSON.
-  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
-  /// The JSON.
-  public var json: JSONValue { .null }
-}
-
-extension TableRequirement {
-  /// A requirement of its JSON.
-  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
-  /// The JSON.
-  public var json: JSONValue { .null }
-}
-
-extension TableCommit {
-  /// A commit of its JSON.
-  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
-  /// The JSON.
-  public var json: JSONValue { .null }
-}
-
-extension TableCreation {
-  /// A REST CreateTableRequest's members besides `name` and `stage-create`.
-  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
-  /// The JSON of a REST CreateTableRequest.
-  public func json(name: String, isStaged: Bool = false) -> JSONValue { .null }
-}
-
-extension Namespace {
-  /// A namespace of its JSON.
-  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
-  /// The JSON.
-  public var json: JSONValue { .null }
-}
-
-extension TableIdentifier {
-  /// An identifier of its JSON.
-  public init(json: JSONValue) throws(IcebergError) { throw IcebergError(.unsupported, "") }
-  /// The JSON.
-  public var json: JSONValue { .null }
 }
 
 /// Names of columns in files without field ids.
@@ -138,22 +86,6 @@ public enum RandomUUID {
   public static func version4() -> String { "" }
   /// Version 7.
   public static func version7(milliseconds: Int64) -> String { "" }
-}
-
-/// Changes of a schema.
-public struct SchemaUpdate: Sendable {
-  /// The changes of a table's current schema.
-  public init(_ schema: TableSchema, lastColumnID: Int, formatVersion: Int = 2, caseSensitive: Bool = true) {}
-  /// The new schema and last column id.
-  public func apply() throws(IcebergError) -> (schema: TableSchema, lastColumnID: Int) {
-    throw IcebergError(.unsupported, "")
-  }
-  /// Adds a column.
-  public mutating func addColumn(
-    _ name: String, _ type: IcebergType, parent: String? = nil, isRequired: Bool = false, doc: String? = nil
-  ) throws(IcebergError) {}
-  /// Adds missing columns and widens others.
-  public mutating func unionByName(with other: TableSchema) throws(IcebergError) {}
 }
 
 /// Parsers of partitioning and sort order texts.
