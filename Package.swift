@@ -94,7 +94,8 @@ let package = Package(
     .target(
       name: "Sinks",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "PostgresClient", "CRdkafka", "CPosix",
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "PostgresClient", "Parquet", "Iceberg",
+        "CRdkafka", "CPosix",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
@@ -116,7 +117,24 @@ let package = Package(
       resources: [.embedInCode("Resources")],
       swiftSettings: strict,
       linkerSettings: [.linkedLibrary("jemalloc")]),
+    .executableTarget(
+      name: "ParquetEncoding", dependencies: ["Columnar", "Parquet"], path: "Benchmarks/ParquetEncoding",
+      swiftSettings: strict, linkerSettings: [.linkedLibrary("jemalloc")]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+      name: "IcebergSupport",
+      dependencies: ["Iceberg", .product(name: "Logging", package: "swift-log")],
+      path: "Tests/IcebergSupport", swiftSettings: strict),
+    .testTarget(
+      name: "ParquetTests", dependencies: ["Columnar", "Parquet"], swiftSettings: strict),
+    .testTarget(
+      name: "IcebergTests",
+      dependencies: [
+        "Columnar", "Parquet", "PostgresClient", "Iceberg", "IcebergSupport", "TestSupport",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log")
+      ],
+      swiftSettings: strict),
     .testTarget(name: "SQLTests", dependencies: ["Columnar", "SQL"], swiftSettings: strict),
     .testTarget(name: "ColumnarTests", dependencies: ["Columnar"], swiftSettings: strict),
     .testTarget(name: "FormatsTests", dependencies: ["Columnar", "Formats"], swiftSettings: strict),
@@ -142,8 +160,8 @@ let package = Package(
     .testTarget(
       name: "SinksTests",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "CRdkafka",
-        "TestSupport",
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Parquet", "Iceberg", "Ingest", "Sinks",
+        "CRdkafka", "IcebergSupport", "TestSupport",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
