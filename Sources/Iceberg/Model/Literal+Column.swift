@@ -19,7 +19,8 @@ extension Literal {
     }
     guard let value else {
       throw IcebergError(
-        .invalid, "row \(row): \(Self.describe(column, row)) of type \(column.type.sqlName) does not fit the type \(type.text)")
+        .invalid,
+        "row \(row): \(Self.describe(column, row)) of type \(column.type.sqlName) does not fit the type \(type.text)")
     }
     self = value
   }

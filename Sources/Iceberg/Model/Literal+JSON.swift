@@ -20,7 +20,8 @@ extension Literal {
     case (.decimal(let precision, let scale), .string(let text)): decimal(text, precision, scale)
     case (.date, .string(let text)): ISOTime.days(text).flatMap { Int32(exactly: $0) }.map { .date($0) }
     case (.time, .string(let text)): ISOTime.nanosecondsOfDay(text).map { .time($0 / 1000) }
-    case (.timestamp, .string(let text)): ISOTime.timestamp(text, hasZone: false, nanoseconds: false).map { .timestamp($0) }
+    case (.timestamp, .string(let text)):
+      ISOTime.timestamp(text, hasZone: false, nanoseconds: false).map { .timestamp($0) }
     case (.timestamptz, .string(let text)):
       ISOTime.timestamp(text, hasZone: true, nanoseconds: false).map { .timestamptz($0) }
     case (.timestampNanos, .string(let text)):

@@ -32,12 +32,14 @@ extension MetadataBuilder {
   private mutating func takeRowIDs(_ snapshot: Snapshot) throws(IcebergError) {
     guard let first = snapshot.firstRowID, let added = snapshot.addedRows, added >= 0 else {
       throw IcebergError(
-        .invalid, "snapshot \(snapshot.snapshotID): format version 3 requires first-row-id, and added-rows of 0 or more")
+        .invalid, "snapshot \(snapshot.snapshotID): format version 3 requires first-row-id, and added-rows of 0 or more"
+      )
     }
     guard first >= table.nextRowID else {
       throw IcebergError(
         .conflict,
-        "snapshot \(snapshot.snapshotID): its first-row-id \(first) is below the table's next-row-id \(table.nextRowID)")
+        "snapshot \(snapshot.snapshotID): its first-row-id \(first) is below the table's next-row-id \(table.nextRowID)"
+      )
     }
     let (next, overflow) = first.addingReportingOverflow(added)
     guard !overflow else { throw IcebergError(.invalid, "snapshot \(snapshot.snapshotID): too many row ids") }
@@ -133,7 +135,7 @@ extension MetadataBuilder {
   /// Checks the whole, and writes logs and time.
   func finish(base: TableMetadata, previousLocation: String?) throws(IcebergError) -> TableMetadata {
     var result = table
-    if result == base, !addedSnapshots.isEmpty || lastUpdated == nil { return base }
+    if result == base { return base }
     result.snapshotLog = retainedSnapshotLog()
     do { try result.validate() } catch { throw IcebergError(.invalid, error.message) }
     if result.currentSchemaID != base.currentSchemaID || result.defaultSpecID != base.defaultSpecID,

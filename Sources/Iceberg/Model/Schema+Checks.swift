@@ -24,12 +24,17 @@ extension TableSchema {
     visit { field, path, _ in
       let minimum = field.type.isNested ? 1 : field.type.minimumFormatVersion
       if minimum > formatVersion {
-        failure = failure ?? IcebergError(
-          .invalid, "\(path.full): the type \(field.type.text) needs format version \(minimum), the table has \(formatVersion)")
+        failure =
+          failure
+          ?? IcebergError(
+            .invalid,
+            "\(path.full): the type \(field.type.text) needs format version \(minimum), the table has \(formatVersion)")
       }
       if field.initialDefault != nil, formatVersion < 3 {
-        failure = failure ?? IcebergError(
-          .invalid, "\(path.full): a default of existing rows needs format version 3, the table has \(formatVersion)")
+        failure =
+          failure
+          ?? IcebergError(
+            .invalid, "\(path.full): a default of existing rows needs format version 3, the table has \(formatVersion)")
       }
       if field.type == .unknown, field.isRequired {
         failure = failure ?? IcebergError(.invalid, "\(path.full): a column of the type unknown must be optional")
@@ -91,7 +96,8 @@ extension PartitionSpec {
     for field in fields where field.transform != .void {
       var next = parents[field.sourceID]
       while let parent = next {
-        if case .structure = schema.field(id: parent)?.type {} else {
+        if case .structure = schema.field(id: parent)?.type {
+        } else {
           throw IcebergError(
             .invalid, "partition field \(field.name): cannot partition by a column inside of a list or map")
         }
@@ -113,7 +119,8 @@ extension SortOrder {
       }
       guard field.transform.resultType(of: source.type) != nil else {
         throw IcebergError(
-          .invalid, "the sort order: \(field.transform.text) cannot be applied to \(source.name) of type \(source.type.text)")
+          .invalid,
+          "the sort order: \(field.transform.text) cannot be applied to \(source.name) of type \(source.type.text)")
       }
     }
   }

@@ -12,7 +12,9 @@ extension TableMetadata {
   private func validateUniqueIDs() throws(IcebergError) {
     func check(_ what: String, _ ids: [Int64]) throws(IcebergError) {
       var seen: Set<Int64> = []
-      for id in ids where !seen.insert(id).inserted { throw IcebergError(.corrupt, "\(what): the id \(id) is there twice") }
+      for id in ids where !seen.insert(id).inserted {
+        throw IcebergError(.corrupt, "\(what): the id \(id) is there twice")
+      }
     }
     try check("schemas", schemas.map { Int64($0.schemaID) })
     try check("partition-specs", partitionSpecs.map { Int64($0.specID) })
@@ -37,7 +39,8 @@ extension TableMetadata {
     for field in spec.fields where field.transform != .void && columns[field.sourceID] == nil {
       throw IcebergError(
         .corrupt,
-        "partition spec \(spec.specID): the source \(field.sourceID) of \(field.name) is no field of the current schema")
+        "partition spec \(spec.specID): the source \(field.sourceID) of \(field.name) is no field of the current schema"
+      )
     }
     for field in order.fields where columns[field.sourceID] == nil {
       throw IcebergError(
