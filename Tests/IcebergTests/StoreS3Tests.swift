@@ -102,7 +102,7 @@ struct StoreS3Tests {
     let sorted = Self.oddKeys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     #expect(listed.objects.map(\.location) == sorted.map { fixture.location($0) })
     let judged = try await fixture.judge("check")
-    for (index, key) in Self.oddKeys.enumerated() where key != "a//b" {
+    for (index, key) in Self.oddKeys.enumerated() {
       #expect(judged.contains(" \(10 + index) \(key)\n"), "\(key)")
     }
     try await store.delete(Self.oddKeys.map { fixture.location($0) } + [fixture.location("never there")])

@@ -33,7 +33,7 @@ extension S3Store {
       guard answer.mayHaveBeenAppliedBefore else { throw IcebergError(.alreadyExists, "\(location) exists already") }
       return try await settle(place, bytes, because: error.message)
     }
-    if failure.status >= 500 || answer.mayHaveBeenAppliedBefore {
+    if failure.status >= 500 && failure.status != 503 || answer.mayHaveBeenAppliedBefore {
       return try await settle(place, bytes, because: error.message)
     }
     throw error
