@@ -73,7 +73,7 @@ extension TableMetadata {
 extension Literal {
   /// A lower bound for files whose least value this is: not above it. `nil` when the mode keeps none, or it is NaN.
   public func lowerBound(_ mode: MetricsMode) -> Literal? {
-    guard !isNaN else { return nil }
+    guard !isNotANumber else { return nil }
     switch (mode, self) {
     case (.none, _), (.counts, _): return nil
     case (.truncate(let length), .string(let text)):
@@ -89,7 +89,7 @@ extension Literal {
   /// An upper bound for files whose greatest value this is: not below it. `nil` when the mode keeps none, it is NaN, or
   /// no short one exists.
   public func upperBound(_ mode: MetricsMode) -> Literal? {
-    guard !isNaN else { return nil }
+    guard !isNotANumber else { return nil }
     switch (mode, self) {
     case (.none, _), (.counts, _): return nil
     case (.truncate(let length), .string(let text)): return Self.roundedUp(text, length)
@@ -100,7 +100,7 @@ extension Literal {
     }
   }
 
-  private var isNaN: Bool {
+  private var isNotANumber: Bool {
     switch self {
     case .float(let value): value.isNaN
     case .double(let value): value.isNaN
