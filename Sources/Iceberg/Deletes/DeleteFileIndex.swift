@@ -151,7 +151,7 @@ public struct DeleteFileIndex: Sendable {
       let bothNull = dataMetrics.mayHaveNull && deleteMetrics.mayHaveNull
       if bothNull { continue }
       if dataMetrics.isAllNull || deleteMetrics.isAllNull { return false }
-      if dataMetrics.mayHaveNaN, deleteMetrics.mayHaveNaN { continue }
+      // NaN is outside of bounds.
       guard let type = schemas.lazy.compactMap({ $0.field(id: id) }).first?.type,
         type != .float, type != .double, let dataBounds = dataMetrics.bounds(type),
         let deleteBounds = deleteMetrics.bounds(type)
