@@ -14,6 +14,7 @@ extension FileSystemCatalog {
     guard !commit.updates.isEmpty else { return [table] }
     let metadata = try table.metadata.applying(
       commit.updates, now: environment.nowMilliseconds(), previousLocation: version.location)
+    guard metadata != table.metadata else { return [table] }
     try checkPlace(metadata, commit.identifier)
     // Compressed as the version before says: all who commit after it then want the same name, and only one gets it.
     let isCompressed = try MetadataFiles.isCompressed(table.metadata)

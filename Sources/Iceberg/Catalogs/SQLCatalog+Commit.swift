@@ -85,6 +85,7 @@ extension SQLCatalog {
     guard !commit.updates.isEmpty else { return PreparedCommit(key: key, base: base, result: base) }
     let metadata = try base.metadata.applying(
       commit.updates, now: environment.nowMilliseconds(), previousLocation: base.metadataLocation)
+    guard metadata != base.metadata else { return PreparedCommit(key: key, base: base, result: base) }
     let file = try await writeFile(metadata, after: base.metadataLocation)
     let result = LoadedTable(
       identifier: commit.identifier, metadata: metadata, metadataLocation: file, store: store)

@@ -4,19 +4,22 @@ import Synchronization
 
 /// Passes bytes between a client and a PostgreSQL server, and cuts both connections when it sees a pattern from the
 /// client: before passing it on, or after, without the answer.
-final class CuttingProxy: Sendable {
-  enum Cut: Sendable { case never, beforePassing, afterPassing }
+public final class CuttingProxy: Sendable {
+  /// When a connection is cut.
+  public enum Cut: Sendable { case never, beforePassing, afterPassing }
 
-  let port: Int
+  /// The TCP port on 127.0.0.1 that clients connect to.
+  public let port: Int
   private let serverPort: Int
   private let listener: Int32
   private let pattern = Mutex<(bytes: [UInt8], cut: Cut)>(([], .never))
   private let cuts = Atomic<Int>(0)
 
   /// How many connections were cut.
-  var cutCount: Int { cuts.load(ordering: .sequentiallyConsistent) }
+  public var cutCount: Int { cuts.load(ordering: .sequentiallyConsistent) }
 
-  init(serverPort: Int) throws {
+  /// A proxy of the server on a port of 127.0.0.1.
+  public init(serverPort: Int) throws {
     self.serverPort = serverPort
     listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = CuttingProxy.loopback(0)
@@ -35,7 +38,7 @@ final class CuttingProxy: Sendable {
   }
 
   /// Cuts the next connection whose client sends `text`.
-  func cut(_ cut: Cut, at text: String) { pattern.withLock { $0 = (Array(text.utf8), cut) } }
+  public func cut(_ cut: Cut, at text: String) { pattern.withLock { $0 = (Array(text.utf8), cut) } }
 
   private static func loopback(_ port: Int) -> sockaddr_in {
     var address = sockaddr_in()
