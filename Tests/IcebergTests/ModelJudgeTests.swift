@@ -1,0 +1,129 @@
+import Columnar
+import Foundation
+import Iceberg
+import Testing
+
+@Suite("The model as pyiceberg sees it")
+struct ModelJudgeTests {
+  private func ask(_ request: JSONValue) throws -> [JSONValue] {
+    let variable = "WEIR_JUDGES_PYTHON"
+    let interpreter = try #require(
+      ProcessInfo.processInfo.environment[variable], "\(variable) names the judges' interpreter; ./weir test sets it")
+    let script = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("Judges/model_judge.py").path
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("model-\(RandomUUID.version4())")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let input = directory.appendingPathComponent("request.json")
+    try Data(request.bytes).write(to: input)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: interpreter)
+    process.arguments = [script]
+    process.standardInput = try FileHandle(forReadingFrom: input)
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let data = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0, "the judge failed")
+    return try #require(try JSONValue(parsing: Array(data)).arrayValue)
+  }
+
+  @Test(
+    "What pyiceberg writes for random tables we read, and what we write again it reads as the same", arguments: [1, 2])
+  func metadata(seed: Int) throws {
+    let texts = try ask(.object(["generate": .integer(seed)])).compactMap(\.stringValue)
+    #expect(texts.count == 60)
+    var ours: [TableMetadata] = []
+    for text in texts {
+      let table = try TableMetadata(parsing: Array(text.utf8), location: "seed \(seed)")
+      #expect(try TableMetadata(json: table.json) == table, "seed \(seed)")
+      // The same creation by our own rules gives the same ids.
+      let again = try TableMetadata.create(
+        TableCreation(
+          schema: try #require(table.currentSchema), spec: try #require(table.defaultSpec),
+          sortOrder: try #require(table.defaultSortOrder), properties: table.properties,
+          formatVersion: table.formatVersion), location: table.location, uuid: table.tableUUID,
+        now: table.lastUpdatedMilliseconds)
+      #expect(again.schemas == table.schemas && again.partitionSpecs == table.partitionSpecs, "seed \(seed)")
+      ours.append(table)
+    }
+    let back = try ask(.object(["metadata": .array(ours.map { .string($0.json.text) })]))
+    for (table, value) in zip(ours, back) {
+      #expect(value["error"] == nil, "seed \(seed): \(value["error"]?.text ?? "") for \(table.json.text)")
+      guard value["error"] == nil else { continue }
+      #expect(try TableMetadata(json: value) == table, "seed \(seed)")
+    }
+  }
+
+  @Test("Tables with snapshots, references and logs are read by pyiceberg, in each version", arguments: [1, 2, 3])
+  func snapshots(version: Int) throws {
+    let tests = ModelMetadataTests()
+    var table = try tests.table(version: version)
+    for id in 1...3 {
+      var snapshot = tests.snapshot(
+        Int64(id) << 40, Int64(id), time: 1_000_000 + Int64(id), parent: table.currentSnapshotID)
+      snapshot.firstRowID = version == 3 ? table.nextRowID : nil
+      snapshot.addedRows = version == 3 ? 10 : nil
+      table = try table.applying(
+        [.addSnapshot(snapshot), tests.main(snapshot.snapshotID)], now: 1_000_000 + Int64(id),
+        previousLocation: "s3://bucket/table/metadata/\(id).metadata.json")
+    }
+    let value = try #require(try ask(.object(["metadata": .array([.string(table.json.text)])])).first)
+    #expect(value["error"] == nil, "\(value.text)")
+    #expect(value["snapshots"]?.arrayValue?.count == 3)
+    #expect(value["current-snapshot-id"] == .integer(3 << 40))
+    #expect(value["metadata-log"]?.arrayValue?.count == 3)
+  }
+
+  @Test("Transforms of random values are pyiceberg's, for each type", arguments: 0..<3)
+  func transforms(seed: UInt64) throws {
+    var random = ModelRandom(seed)
+    var requests: [JSONValue] = []
+    var expected: [JSONValue] = []
+    for _ in 0..<4000 {
+      let (literal, type) = randomLiteral(&random)
+      let width = Int.random(in: 1...40, using: &random)
+      let all: [Transform] = [.bucket(width), .truncate(width), .year, .month, .day, .hour, .identity]
+      guard let transform = all.randomElement(using: &random), let result = transform.resultType(of: type) else {
+        continue
+      }
+      requests.append(.array([.string(transform.text), .string(type.text), .string(hexadecimal(literal.binary))]))
+      expected.append(
+        transform.apply(literal).map { .string("\(result.text):\(hexadecimal($0.binary))") } ?? .null)
+    }
+    let answers = try ask(.object(["transforms": .array(requests)]))
+    #expect(answers.count == requests.count)
+    for (index, answer) in answers.enumerated() {
+      #expect(answer == expected[index], "seed \(seed): \(requests[index].text)")
+    }
+  }
+
+  private func hexadecimal(_ bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
+  private func randomLiteral(_ random: inout ModelRandom) -> (Literal, IcebergType) {
+    // pyiceberg's dates end at years 1 and 9999.
+    let micros = Int64.random(in: -60_000_000_000_000_000...60_000_000_000_000_000, using: &random)
+    let digits =
+      Int128(Int64.random(in: .min ... .max, using: &random)) * Int128(Int64.random(in: 1...1_000_000, using: &random))
+    let bytes = (0..<7).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+    let letters = (0..<Int.random(in: 0...50, using: &random)).map { _ in "aé漢😀".randomElement(using: &random) ?? "a" }
+    switch Int.random(in: 0..<13, using: &random) {
+    case 0: return (.int(Int32.random(in: -2_000_000_000 ... .max, using: &random)), .int)
+    case 1: return (.long(Int64.random(in: -9_000_000_000_000_000_000 ... .max, using: &random)), .long)
+    case 2: return (.decimal(unscaled: digits % 1_000_000_000, scale: 2), .decimal(precision: 9, scale: 2))
+    case 3: return (.decimal(unscaled: digits, scale: 10), .decimal(precision: 38, scale: 10))
+    case 4: return (.date(Int32(micros / 86_400_000_000)), .date)
+    case 5: return (.time(abs(micros) % 86_400_000_000), .time)
+    case 6: return (.timestamp(micros), .timestamp)
+    case 7: return (.timestamptz(micros / 1_000_000), .timestamptz)
+    case 8: return (.string(String(letters)), .string)
+    case 9: return (.uuid(UUIDValue(high: random.next(), low: random.next())), .uuid)
+    case 10: return (.fixed(bytes), .fixed(length: 7))
+    case 11: return (.boolean(Bool.random(using: &random)), .boolean)
+    default: return (.binary(Array(bytes.prefix(Int.random(in: 0...7, using: &random)))), .binary)
+    }
+  }
+}
