@@ -19,7 +19,8 @@ struct Weir: AsyncParsableCommand {
     groupedSubcommands: [
       CommandGroup(name: "Jobs", subcommands: [RunCommand.self, CheckCommand.self, ExplainCommand.self]),
       CommandGroup(name: "Trying it out", subcommands: [DemoCommand.self, GenerateCommand.self, BrokerCommand.self]),
-      CommandGroup(name: "Operating", subcommands: [ConfigCommand.self, HealthCommand.self]),
+      CommandGroup(
+        name: "Operating", subcommands: [CatalogCommand.self, ConfigCommand.self, HealthCommand.self]),
       CommandGroup(name: "Parts of the weather pipeline", subcommands: [WeatherCommand.self])
     ])
 

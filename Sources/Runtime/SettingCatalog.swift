@@ -12,7 +12,7 @@ extension Settings {
   }
 
   /// Every setting there is, in the order in which they are printed.
-  public static let catalog: [Definition] = dataflow + checkpoints + supervision + operation + places
+  public static let catalog: [Definition] = dataflow + checkpoints + supervision + operation + places + catalogs
 
   private static let second: Int64 = 1_000_000_000
   private static let day: Int64 = 86400 * second
@@ -109,5 +109,28 @@ extension Settings {
       summary: "The database of PostgreSQL tables that name none."),
     Definition(
       name: "WEIR_WAREHOUSE", kind: .text, fallback: "./.weir/warehouse", summary: "Where tables of files are kept.")
+  ]
+  private static let catalogs = [
+    Definition(
+      name: "WEIR_CATALOG", kind: .choice(["filesystem", "sql"]), fallback: "filesystem",
+      summary: "Where Iceberg tables are registered: directories of the warehouse, or a PostgreSQL database."),
+    Definition(
+      name: "WEIR_CATALOG_NAME", kind: .text, fallback: "weir",
+      summary: "The catalog's name in the database; several share one."),
+    Definition(
+      name: "WEIR_CATALOG_URL", kind: .url, fallback: nil,
+      summary: "The database of the catalog; by default that of WEIR_POSTGRES_URL."),
+    Definition(
+      name: "WEIR_CATALOG_PORT", kind: .count(0...65535), fallback: nil,
+      summary: "The port of Weir's Iceberg REST catalog; unset: none is served; 0 takes a free one and says which."),
+    Definition(
+      name: "WEIR_CATALOG_HOST", kind: .text, fallback: "127.0.0.1",
+      summary: "The address that the REST catalog listens on."),
+    Definition(
+      name: "WEIR_CATALOG_TOKEN", kind: .secret, fallback: nil,
+      summary: "The token that clients of the REST catalog must show, also as OAuth client secret; unset: none."),
+    Definition(
+      name: "WEIR_CATALOG_VEND_CREDENTIALS", kind: .choice(["false", "true"]), fallback: "false",
+      summary: "Whether clients of the REST catalog are given Weir's own S3 credentials.")
   ]
 }

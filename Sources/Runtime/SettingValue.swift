@@ -24,6 +24,8 @@ public enum SettingKind: Hashable, Sendable {
   case text
   /// A URL whose password is never shown.
   case url
+  /// Text that is never shown.
+  case secret
 
   /// The unit, as `weir config` prints it.
   public var unit: String {
@@ -34,6 +36,7 @@ public enum SettingKind: Hashable, Sendable {
     case .choice(let words): words.joined(separator: "|")
     case .text: "text"
     case .url: "url"
+    case .secret: "secret"
     }
   }
 }

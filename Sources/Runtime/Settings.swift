@@ -76,6 +76,20 @@ public struct Settings: Sendable {
   public let postgresURL: String?
   /// Where tables of files are kept.
   public let warehouse: String
+  /// `filesystem` or `sql`: where Iceberg tables are registered.
+  public let catalog: String
+  /// The name of the catalog in its database.
+  public let catalogName: String
+  /// The database of the catalog, when it is not ``postgresURL``.
+  public let catalogURL: String?
+  /// The port of the REST catalog; 0 for a free one, `nil` for no REST catalog.
+  public let catalogPort: Int?
+  /// The address that the REST catalog listens on.
+  public let catalogHost: String
+  /// The token that clients of the REST catalog must show.
+  public let catalogToken: String?
+  /// Whether clients of the REST catalog are given this process's S3 credentials.
+  public let vendsCatalogCredentials: Bool
   /// Every setting with its value and origin, in the order of the catalog.
   public let entries: [Entry]
 
@@ -115,6 +129,13 @@ public struct Settings: Sendable {
     kafkaBrokers = lookup.text("WEIR_KAFKA_BROKERS") ?? ""
     postgresURL = lookup.text("WEIR_POSTGRES_URL")
     warehouse = lookup.text("WEIR_WAREHOUSE") ?? ""
+    catalog = lookup.text("WEIR_CATALOG") ?? ""
+    catalogName = lookup.text("WEIR_CATALOG_NAME") ?? ""
+    catalogURL = lookup.text("WEIR_CATALOG_URL")
+    catalogPort = lookup.optionalCount("WEIR_CATALOG_PORT")
+    catalogHost = lookup.text("WEIR_CATALOG_HOST") ?? ""
+    catalogToken = lookup.text("WEIR_CATALOG_TOKEN")
+    vendsCatalogCredentials = lookup.text("WEIR_CATALOG_VEND_CREDENTIALS") == "true"
     lookup.rejectUnknownNames(flags: flags, environment: environment)
     if keyGroups < parallelism {
       lookup.problems.append(
@@ -135,7 +156,9 @@ private struct Lookup {
 
   init(flags: [String: String], environment: [String: String], cores: Int) {
     self.cores = cores
-    let secrets = SecretsSpecifier<String, String>.specific(["WEIR_POSTGRES_URL"])
+    let secrets = SecretsSpecifier<String, String>.specific([
+      "WEIR_POSTGRES_URL", "WEIR_CATALOG_URL", "WEIR_CATALOG_TOKEN"
+    ])
     // Both are looked up by the variable's name: a flag is handed in under the name of the setting that it sets.
     self.flags = ConfigReader(
       provider: EnvironmentVariablesProvider(environmentVariables: flags, secretsSpecifier: secrets))
@@ -153,9 +176,22 @@ private struct Lookup {
       problems.append(
         "\(name) (\(origin.rawValue)): expected one of \(words.joined(separator: ", ")), found '\(written)'")
     }
-    let isURL = definition.kind == .url
-    note(definition, isURL ? written.map(Redaction.url) : written, origin)
+    let shown: String? =
+      switch definition.kind {
+      case .url: written.map(Redaction.url)
+      case .secret: written.map { _ in "***" }
+      default: written
+      }
+    note(definition, shown, origin)
     return written
+  }
+
+  /// A number that may stay unset.
+  mutating func optionalCount(_ name: String) -> Int? {
+    guard let (definition, written, origin) = find(name) else { return nil }
+    guard written == nil else { return count(name) }
+    note(definition, nil, origin)
+    return nil
   }
 
   mutating func rejectUnknownNames(flags: [String: String], environment: [String: String]) {
@@ -196,7 +232,7 @@ private struct Lookup {
     case .count: Int64(text)
     case .duration: UnitText.nanoseconds(text)
     case .size: UnitText.bytes(text)
-    case .choice, .text, .url: nil
+    case .choice, .text, .url, .secret: nil
     }
   }
 
@@ -204,7 +240,7 @@ private struct Lookup {
     switch kind {
     case .count(let range), .size(let range): range.contains(Int(value))
     case .duration(let range): range.contains(value)
-    case .choice, .text, .url: true
+    case .choice, .text, .url, .secret: true
     }
   }
 
@@ -212,7 +248,7 @@ private struct Lookup {
     switch kind {
     case .duration: UnitText.duration(value)
     case .size: UnitText.size(value)
-    case .count, .choice, .text, .url: String(value)
+    case .count, .choice, .text, .url, .secret: String(value)
     }
   }
 
@@ -225,7 +261,7 @@ private struct Lookup {
     case .size(let range):
       "a size such as 64MiB, from \(UnitText.size(Int64(range.lowerBound))) to \(UnitText.size(Int64(range.upperBound)))"
     case .choice(let words): "one of \(words.joined(separator: ", "))"
-    case .text, .url: "text"
+    case .text, .url, .secret: "text"
     }
   }
 }

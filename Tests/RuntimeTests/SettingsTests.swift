@@ -100,4 +100,23 @@ struct SettingsTests {
     #expect(Redaction.url("postgres://weir@db:5432/app?x=1") == "postgres://weir@db:5432/app?x=1")
     #expect(Redaction.url("postgres://u:p@h/d") == "postgres://u:***@h/d")
   }
+
+  @Test("no catalog is served unless its port is set, and its token is never shown")
+  func catalog() throws {
+    let unset = try Settings(environment: [:])
+    #expect(unset.catalogPort == nil && unset.catalog == "filesystem" && unset.catalogName == "weir")
+    #expect(unset.catalogToken == nil && !unset.vendsCatalogCredentials && unset.catalogHost == "127.0.0.1")
+    let settings = try Settings(environment: [
+      "WEIR_CATALOG": "sql", "WEIR_CATALOG_URL": "postgresql://u:s3cret@h/d", "WEIR_CATALOG_PORT": "0",
+      "WEIR_CATALOG_TOKEN": "hush", "WEIR_CATALOG_VEND_CREDENTIALS": "true"
+    ])
+    #expect(settings.catalogPort == 0 && settings.catalogToken == "hush" && settings.vendsCatalogCredentials)
+    #expect(settings.catalogURL == "postgresql://u:s3cret@h/d")
+    for name in ["WEIR_CATALOG_TOKEN", "WEIR_CATALOG_URL"] {
+      let shown = settings.entries.first { $0.definition.name == name }?.value ?? ""
+      #expect(shown.contains("***") && !shown.contains("hush") && !shown.contains("s3cret"), "\(shown)")
+    }
+    #expect(problems(["WEIR_CATALOG_PORT": "-1"]).count == 1 && problems(["WEIR_CATALOG": "hive"]).count == 1)
+    #expect(problems(["WEIR_CATALOG_VEND_CREDENTIALS": "yes"]).count == 1)
+  }
 }

@@ -27,7 +27,9 @@ struct RunCommand: AsyncParsableCommand {
     let name = try job ?? JobName.derived(fromFile: file)
     let engine = try EngineAdapter.engine(plan: plan, jobName: name, settings: settings, logger: logger)
     let runner = JobRunner(engine: engine, settings: settings, logger: logger)
-    let summary = try await runner.run(untilEnd: untilEnd)
+    let summary = try await CatalogBesideJob.run(settings, logger: logger) { extra in
+      try await runner.run(untilEnd: untilEnd, extra: extra)
+    }
     if untilEnd { Terminal.say(String(decoding: HTTPAnswer.json(summary).body.dropLast(), as: UTF8.self)) }
   }
 }

@@ -1,0 +1,111 @@
+import HTTPTypes
+import Hummingbird
+import Iceberg
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// Serves a catalog by HTTP until it is told to stop.
+package struct CatalogServer: Service {
+  private let host: String
+  private let port: Int
+  private let service: RESTCatalogService
+  private let bodyBytesMax: Int
+  private let logger: Logger
+  private let onListening: @Sendable (Int) async -> Void
+
+  /// A server.
+  ///
+  /// - Parameters:
+  ///   - host: the address to listen on.
+  ///   - port: the port; 0 takes a free one.
+  ///   - bodyBytesMax: the longest body of a request that is read.
+  ///   - onListening: is told the port once connections are accepted.
+  package init(
+    host: String, port: Int, service: RESTCatalogService, bodyBytesMax: Int, logger: Logger,
+    onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+  ) {
+    self.host = host
+    self.port = port
+    self.service = service
+    self.bodyBytesMax = bodyBytesMax
+    self.logger = logger
+    self.onListening = onListening
+  }
+
+  /// Serves until graceful shutdown or cancellation.
+  /// - Throws: ``CommandFailure`` when the address cannot be listened on.
+  package func run() async throws {
+    var quiet = logger
+    // The server announces itself at this level; what it listens on is said once, by the command.
+    if quiet.logLevel == .info { quiet.logLevel = .notice }
+    let application = Application(
+      responder: CallbackResponder<BasicRequestContext> { request, _ in await respond(request) },
+      configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "weir"),
+      onServerRunning: { [onListening] channel in
+        // No address: it is closed again already.
+        if let port = channel.localAddress?.port { await onListening(port) }
+      },
+      logger: quiet)
+    do {
+      try await application.run()
+    } catch let error as IOError {
+      throw CommandFailure(.usage, message(error))
+    } catch let error as SocketAddressError {
+      throw CommandFailure(
+        .usage, "cannot listen on \(host):\(port): \(error); set WEIR_CATALOG_HOST to an address of this machine")
+    }
+  }
+
+  private func message(_ error: IOError) -> String {
+    let advice =
+      switch error.errnoCode {
+      case 98: "another program listens there; set WEIR_CATALOG_PORT to another port, or to 0 for a free one"
+      case 99: "this machine does not have that address; set WEIR_CATALOG_HOST to one that it has"
+      case 13: "ports below 1024 need privileges; set WEIR_CATALOG_PORT to a greater one"
+      default: "\(error)"
+      }
+    return "cannot listen on \(host):\(port): \(advice)"
+  }
+
+  private func respond(_ request: Request) async -> Response {
+    let start = ContinuousClock.now
+    let answer = await answer(to: request)
+    logger.debug(
+      "catalog request",
+      metadata: [
+        "method": "\(request.method.rawValue)", "path": "\(request.uri.path)", "status": "\(answer.status)",
+        "duration": "\(ContinuousClock.now - start)"
+      ])
+    return Self.response(answer, isHead: request.method == .head)
+  }
+
+  private func answer(to request: Request) async -> CatalogHTTPResponse {
+    var question = CatalogHTTPRequest(method: request.method.rawValue, target: request.uri.string)
+    for field in request.headers { question.headers.add(field.name.rawName, field.value) }
+    do {
+      // One more than is accepted: it is the service that refuses.
+      let body = try await request.body.collect(upTo: bodyBytesMax + 1)
+      question.body = Array(body.readableBytesView)
+    } catch is NIOTooManyBytesError {
+      question.body = Array(repeating: 0, count: bodyBytesMax + 1)
+    } catch {
+      // The connection is gone, or its chunks are malformed: whoever still listens is told.
+      return CatalogHTTPResponse(status: 400)
+    }
+    return await service.respond(question)
+  }
+
+  private static func response(_ answer: CatalogHTTPResponse, isHead: Bool) -> Response {
+    var headers = HTTPFields()
+    for field in answer.headers.fields {
+      if let name = HTTPField.Name(field.name) { headers.append(HTTPField(name: name, value: field.value)) }
+    }
+    // An answer without content must not name a length (RFC 9110 §8.6).
+    let isEmpty = answer.status == 204 || answer.status == 304
+    if !isEmpty { headers[.contentLength] = String(answer.body.count) }
+    return Response(
+      status: HTTPResponse.Status(code: answer.status), headers: headers,
+      body: isHead || isEmpty ? ResponseBody() : ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))
+  }
+}
