@@ -199,12 +199,11 @@ func bigEndianInteger(_ bytes: UnsafeRawBufferPointer) throws(ParquetError) -> I
   return value
 }
 
-/// Microseconds since the epoch of an `INT96`: nanoseconds of the day, then the Julian day. What is beyond the range of
-/// 64 bits becomes its least or greatest value.
+/// Microseconds since the epoch of an `INT96`: nanoseconds of the day, then the Julian day. The arithmetic wraps around, as
+/// Spark's does, which writes days that have wrapped for years beyond 290,000.
 func int96Microseconds(_ source: UnsafeRawPointer) -> Int64 {
-  let nanoseconds = Int128(Int64(littleEndian: source.loadUnaligned(as: Int64.self)))
-  let day = Int128(Int32(littleEndian: source.loadUnaligned(fromByteOffset: 8, as: Int32.self)))
-  let total = (day - 2_440_588) * 86_400_000_000_000 + nanoseconds
-  let floored = total >= 0 ? total / 1000 : -((-total + 999) / 1000)
-  return Int64(clamping: floored)
+  let nanoseconds = Int64(littleEndian: source.loadUnaligned(as: Int64.self))
+  let day = Int64(Int32(littleEndian: source.loadUnaligned(fromByteOffset: 8, as: Int32.self)))
+  let microseconds = nanoseconds / 1000 - (nanoseconds % 1000 < 0 ? 1 : 0)
+  return (day - 2_440_588) &* 86_400_000_000 &+ microseconds
 }

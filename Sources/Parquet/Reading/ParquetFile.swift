@@ -148,7 +148,17 @@ public struct ParquetFile: Sendable {
       throw ParquetError(
         .corrupt, "\(place(rowGroup, leaf)): \(chunk.compressedBytes) bytes from \(start) on, in a file of \(fileSize)")
     }
-    return start..<start + chunk.compressedBytes
+    // The first versions of parquet-mr left a dictionary's header out of the size (PARQUET-816).
+    let missing: Int64 = isOfOldWriter ? 100 : 0
+    return start..<max(start + chunk.compressedBytes, min(start + chunk.compressedBytes + missing, fileSize - 8))
+  }
+
+  /// Whether parquet-mr before 1.2.9 wrote the file.
+  private var isOfOldWriter: Bool {
+    guard let createdBy = metadata.createdBy, createdBy.hasPrefix("parquet-mr") else { return false }
+    guard createdBy.hasPrefix("parquet-mr version ") else { return true }
+    let version = createdBy.dropFirst("parquet-mr version ".count).prefix { $0.isNumber || $0 == "." }
+    return version.split(separator: ".").compactMap { Int($0) }.lexicographicallyPrecedes([1, 2, 9])
   }
 
   func chunk(_ rowGroup: Int, _ leaf: Int) throws(ParquetError) -> ColumnChunk {

@@ -79,8 +79,9 @@ extension ThriftDecoder {
       case 9: result.chunk.dataPageOffset = try int(field)
       case 11: result.chunk.dictionaryPageOffset = try int(field)
       case 12: result.statistics = try statistics(field)
-      case 14: result.chunk.bloomFilterOffset = try int(field)
-      case 15: result.chunk.bloomFilterLength = try int32(field)
+      // Others used these numbers for something else before Parquet did.
+      case 14 where field.kind == Kind.int64: result.chunk.bloomFilterOffset = try int(field)
+      case 15 where field.kind == Kind.int32: result.chunk.bloomFilterLength = try int32(field)
       default: try skip(field)
       }
     }
