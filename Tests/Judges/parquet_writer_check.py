@@ -95,7 +95,9 @@ def coarse(value, field):
         return [coarse(v, field["element"]) for v in value]
     if kind == "map":
         return [[coarse(k, field["key"]), coarse(v, field["value"])] for k, v in value]
-    return value // 1000 if field["arrow"] in ("time64[ns]", "timestamp[ns, tz=UTC]") else value
+    if field["arrow"] in ("time64[ns]", "timestamp[ns, tz=UTC]"):
+        return value // 1000 if value >= 0 else -(-value // 1000)
+    return value
 
 
 # -- schema -----------------------------------------------------------------------------------------------------------
