@@ -133,8 +133,8 @@ struct StoreLocalTests {
     }
   }
 
-  @Test("a full disk is named with its path, and leaves nothing behind")
-  func fullDisk() async throws {
+  @Test("what the file system refuses is an error of kind io with the path")
+  func refused() async throws {
     let store = LocalFileStore()
     do throws(IcebergError) {
       _ = try await store.write("/proc/iceberg/x", [1], ifAbsent: false)

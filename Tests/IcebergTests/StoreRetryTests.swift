@@ -1,3 +1,4 @@
+import Glibc
 import Iceberg
 import IcebergSupport
 import Testing
@@ -202,5 +203,41 @@ struct StoreRetryTests {
     ).provider()
     #expect(
       await failure { () throws(IcebergError) in _ = try await plain.credentials(insteadOf: nil) }?.kind == .invalid)
+  }
+
+  @Test("an upload whose completion is answered late, lost, or with an error in a success, is settled by looking")
+  func completion() async throws {
+    let path = "/tmp/iceberg-completion-\(getpid())"
+    _ = try await LocalFileStore().write(path, [UInt8](repeating: 1, count: 20 << 20), ifAbsent: false)
+    defer { unlink(path) }
+    // 900150983cd24fb0d6963f7d28e17f72 thrice, as the parts' tags; their MD5 is not what the store says below.
+    let tag = "\"900150983cd24fb0d6963f7d28e17f72\""
+    for (completion, found, expected) in [
+      ("lost", "encrypted", nil), ("lost", "none", IcebergError.Kind.transient), ("late", "none", nil),
+      ("refused", "none", .invalid), ("lost", "other", .transient)
+    ] {
+      let transport = ScriptedTransport { (number, request) throws(HTTPTransportError) in
+        switch request.method {
+        case "POST" where request.url.hasSuffix("uploads="):
+          return answer(200, "<R><UploadId>u</UploadId></R>")
+        case "PUT": return answer(200, "", ["ETag": found == "encrypted" ? "\"opaque\"" : tag])
+        case "HEAD" where found == "none": return answer(404)
+        case "HEAD":
+          let size = found == "other" ? "7" : String(20 << 20)
+          return answer(200, "", ["Content-Length": size, "ETag": "\"whatever-3\""])
+        case "POST" where completion == "lost": throw HTTPTransportError(.connectionLost, "lost")
+        case "POST" where completion == "late" && number < 8: return answer(200, "internal")
+        case "POST" where completion == "refused": return answer(400, "<Error><Code>InvalidPart</Code></Error>")
+        case "POST":
+          return answer(200, "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>")
+        default: return answer(204)
+        }
+      }
+      let error = await failure { () throws(IcebergError) in
+        _ = try await makeStore(transport).upload(file: path, to: "s3://bucket/k")
+      }
+      #expect(error?.kind == expected, "\(completion) \(found): \(error?.message ?? "")")
+      #expect(transport.requests.contains { $0.method == "DELETE" } == (expected != nil), "\(completion) \(found)")
+    }
   }
 }

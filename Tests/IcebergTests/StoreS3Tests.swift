@@ -170,6 +170,39 @@ struct StoreS3Tests {
     await real.close()
   }
 
+  @Test("a cancelled upload is aborted, too")
+  func cancelledUpload() async throws {
+    let fixture = try await S3Fixture()
+    let real = AsyncHTTPTransport()
+    let path = try await temporaryFile(bytes(23 << 20, seed: 3))
+    defer { unlink(path) }
+    let location = fixture.location("x")
+    await withTaskGroup(of: Void.self) { group in
+      let (parts, begun) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingOldest(1))
+      let watching = ScriptedTransport { (_, request) throws(HTTPTransportError) in
+        if request.url.contains("partNumber=3") {
+          begun.yield()
+          begun.finish()
+          // Until the cancellation arrives.
+          do { try await Task.sleep(nanoseconds: 60_000_000_000) } catch {}
+          throw HTTPTransportError(.cancelled, "cancelled")
+        }
+        return try await real.send(request)
+      }
+      let store = fixture.store(transport: watching)
+      group.addTask {
+        do throws(IcebergError) {
+          _ = try await store.upload(file: path, to: location)
+          Issue.record("the upload was not cancelled")
+        } catch {}
+      }
+      for await _ in parts {}
+      group.cancelAll()
+    }
+    #expect(try await fixture.judge("uploads") == "0\n")
+    await real.close()
+  }
+
   @Test("of many writers of an absent object exactly one wins, whatever is lost on the way")
   func conditionalWrites() async throws {
     let fixture = try await S3Fixture()

@@ -145,7 +145,10 @@ public final class AsyncHTTPTransport: HTTPTransport {
     if error is CancellationError { return failure(.cancelled, "cancelled") }
     if let error = error as? HTTPClientError { return failure(kind(of: error), error.shortDescription) }
     if error is SocketAddressError { return failure(.notSent, "no connection: \(error)") }
-    if error is HTTPParserError { return failure(.malformedResponse, "the answer is not HTTP: \(error)") }
+    if let error = error as? HTTPParserError {
+      if error == .invalidEOFState { return failure(.connectionLost, "the connection ended within the answer") }
+      return failure(.malformedResponse, "the answer is not HTTP: \(error)")
+    }
     if let error = error as? IOError {
       // Reaching nobody also comes as a plain error of the operating system.
       let isRefusal =
