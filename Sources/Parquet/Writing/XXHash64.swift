@@ -1,5 +1,5 @@
 /// The 64-bit xxHash with seed 0, which Parquet's bloom filters use (xxHash specification, "XXH64").
-enum XXHash64 {
+package enum XXHash64 {
   private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87
   private static let prime2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
   private static let prime3: UInt64 = 0x1656_67B1_9E37_79F9
@@ -35,13 +35,13 @@ enum XXHash64 {
   }
 
   /// The hash of the eight bytes of `word`, little-endian.
-  static func hash(_ word: UInt64) -> UInt64 { avalanche(mix8(prime5 &+ 8, word)) }
+  package static func hash(_ word: UInt64) -> UInt64 { avalanche(mix8(prime5 &+ 8, word)) }
 
   /// The hash of the four bytes of `word`, little-endian.
-  static func hash(_ word: UInt32) -> UInt64 { avalanche(mix4(prime5 &+ 4, word)) }
+  package static func hash(_ word: UInt32) -> UInt64 { avalanche(mix4(prime5 &+ 4, word)) }
 
   /// The hash of `bytes`.
-  static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+  package static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     let count = bytes.count
     var offset = 0
     var hash: UInt64
