@@ -1,3 +1,5 @@
+import Logging
+
 extension RESTCatalogService {
   func answerTable(_ exchange: ServerExchange, _ route: ServerRoute) async throws -> CatalogHTTPResponse {
     switch (route, exchange.request.method) {
@@ -51,7 +53,18 @@ extension RESTCatalogService {
     let metadata = try TableMetadata.create(
       creation, location: creation.location ?? location, uuid: environment.makeUUID(),
       now: environment.nowMilliseconds())
+    await makeDirectories(metadata)
     return .json(try await result(metadata, location: nil, json: metadata.json))
+  }
+
+  /// DuckDB writes a staged table's first files, but not their directory, which local files need.
+  private func makeDirectories(_ metadata: TableMetadata) async {
+    guard let path = store.localPath(MetadataFiles.directory(metadata)) else { return }
+    do {
+      try await BlockingPool.shared.run { () throws(IcebergError) in try LocalFiles.makeDirectory(path) }
+    } catch {
+      logger.debug("no directory for a staged table", metadata: ["path": "\(path)", "error": "\(error)"])
+    }
   }
 
   private func registerTable(_ exchange: ServerExchange, _ namespace: Namespace) async throws -> CatalogHTTPResponse {
