@@ -22,14 +22,14 @@ enum ISOTime {
     return date(days) + "T" + time(floorModulo(value, unitsPerSecond * 86_400), unitsPerSecond: unitsPerSecond)
   }
 
-  /// As Java prints times of a day: without seconds when there are none, and 0, 3, 6 or 9 digits of a fraction.
+  /// As Java prints times of a day: seconds, and only as many digits of a fraction as it has.
   static func shortTime(_ value: Int64, unitsPerSecond: Int64) -> String {
     let seconds = floorDivide(value, unitsPerSecond)
     let nanoseconds = (value &- seconds &* unitsPerSecond) * (1_000_000_000 / unitsPerSecond)
-    let text = clock(seconds)
-    if nanoseconds == 0 { return seconds % 60 == 0 ? String(text.prefix(5)) : text }
-    let digits = padded(Int(nanoseconds), 9)
-    return text + "." + digits.prefix(nanoseconds % 1_000_000 == 0 ? 3 : nanoseconds % 1000 == 0 ? 6 : 9)
+    if nanoseconds == 0 { return clock(seconds) }
+    var digits = padded(Int(nanoseconds), 9)
+    while digits.hasSuffix("0") { digits.removeLast() }
+    return clock(seconds) + "." + digits
   }
 
   /// A date, `T`, and ``shortTime(_:unitsPerSecond:)``.

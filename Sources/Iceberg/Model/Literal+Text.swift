@@ -12,9 +12,9 @@ extension Literal {
     case .date(let days): ISOTime.date(Int64(days))
     case .time(let value): ISOTime.shortTime(value, unitsPerSecond: 1_000_000)
     case .timestamp(let value): ISOTime.shortTimestamp(value, unitsPerSecond: 1_000_000)
-    case .timestamptz(let value): ISOTime.shortTimestamp(value, unitsPerSecond: 1_000_000) + "Z"
+    case .timestamptz(let value): ISOTime.shortTimestamp(value, unitsPerSecond: 1_000_000) + "+00:00"
     case .timestampNanos(let value): ISOTime.shortTimestamp(value, unitsPerSecond: 1_000_000_000)
-    case .timestamptzNanos(let value): ISOTime.shortTimestamp(value, unitsPerSecond: 1_000_000_000) + "Z"
+    case .timestamptzNanos(let value): ISOTime.shortTimestamp(value, unitsPerSecond: 1_000_000_000) + "+00:00"
     case .string(let text): text
     case .uuid(let value): value.description
     case .fixed(let bytes), .binary(let bytes): Self.base64(bytes)
