@@ -1,4 +1,4 @@
--- Average temperature per city in windows of five seconds.
+-- Every record in an Iceberg table, and the average temperature per city in windows of five seconds in PostgreSQL.
 --
 -- The logging server writes {"city": "Denver", "temperature": "71.23", "ts": "2026-01-31-12"}: the temperature is a
 -- string and `ts` only an hour, so the event time is the timestamp of the Kafka record.
@@ -20,6 +20,17 @@ CREATE TABLE weather (
   record_count    bigint,
   PRIMARY KEY (city, window_start)
 ) WITH (connector = 'postgres', table = 'weather');
+
+CREATE TABLE weather_raw (
+  city        text,
+  temperature text,
+  ts          timestamptz
+) WITH (
+  connector = 'iceberg', table = 'default.weather', partitioning = 'hour(ts)', commit_interval = '5 seconds',
+  "write.parquet.compression-codec" = 'zstd'
+);
+
+INSERT INTO weather_raw SELECT city, temperature, _timestamp FROM weather_log;
 
 INSERT INTO weather (city, avg_temperature, window_start, window_end, record_count)
 SELECT city, avg(temperature::double precision), window_start, window_end, count(*)

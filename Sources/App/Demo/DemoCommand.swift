@@ -70,6 +70,7 @@ struct Demo: Sendable {
     try DemoPlace.makeDirectory(logs)
     // The development broker forgets everything when it ends: each run begins a history of its own.
     DemoPlace.remove(directory + "/checkpoints")
+    DemoPlace.remove(directory + "/warehouse")
     let broker = try await startBroker()
     let database = try await DemoDatabase.start(children, directory: directory, logs: logs, clock: clock)
     let settings = try settings(broker: broker, database: database)
@@ -78,7 +79,8 @@ struct Demo: Sendable {
     let engine = try EngineAdapter.engine(
       plan: plan, jobName: name.rawValue, settings: settings, logger: EngineAdapter.logger(settings))
     let addresses = try await startProducers(broker: broker, database: database)
-    show(addresses + [("what is in PostgreSQL", database.shellCommand)], settings)
+    let places = [("what is in PostgreSQL", database.shellCommand), ("the Iceberg tables", directory + "/warehouse")]
+    show(addresses + places, settings)
     let runner = JobRunner(
       engine: engine, settings: settings, logger: EngineAdapter.logger(settings), onListening: { _ in })
     let watch = DemoWatch(engine: engine, children: children, clock: clock, limit: limit)
@@ -98,7 +100,8 @@ struct Demo: Sendable {
   private func settings(broker: String, database: DemoDatabase) throws -> Settings {
     var all = [
       "WEIR_KAFKA_BROKERS": broker, "WEIR_POSTGRES_URL": database.url,
-      "WEIR_CHECKPOINT_DIR": directory + "/checkpoints", "WEIR_LOG_LEVEL": "warning"
+      "WEIR_CHECKPOINT_DIR": directory + "/checkpoints", "WEIR_WAREHOUSE": directory + "/warehouse",
+      "WEIR_LOG_LEVEL": "warning"
     ].merging(flags) { _, flag in flag }
     let wanted = try EngineAdapter.settings(flags: all)
     if wanted.httpPort != 0 {
