@@ -197,6 +197,38 @@ import Testing
     }
   }
 
+  @Test("A table of pyiceberg has the same live files, partitions and bounds as pyiceberg plans")
+  func writtenByPyiceberg() throws {
+    try ManifestJudge.withDirectory { directory in
+      let answer = try ManifestJudge.run(["pyiceberg-write", directory])
+      let schema = try TableSchema(json: try JSONValue(parsing: try answer.string("schema")))
+      let spec = try PartitionSpec(
+        json: try JSONValue(parsing: try #require(try answer.array("specs").first?.stringValue)))
+      let list = try answer.string("list")
+      var live: [ManifestEntry] = []
+      for manifest in try ManifestListReader.read(try ManifestJudge.read(list), path: list) {
+        live += try ManifestReader.read(
+          try ManifestJudge.read(manifest.manifestPath), manifest: manifest, specs: [0: spec], schemas: [schema],
+          liveOnly: true)
+      }
+      live.sort { $0.file.filePath < $1.file.filePath }
+      let plan = try answer.array("plan")
+      try #require(live.count == plan.count && live.count == 9)
+      for (entry, expected) in zip(live, plan) {
+        #expect(try entry.file.filePath == expected.string("path"))
+        #expect(try entry.file.recordCount == expected.integer("rows"))
+        let values = try expected.array("partition")
+        #expect(entry.file.partition.values[0]?.integer == values[0].integerValue)
+        #expect(entry.file.partition.values[1] == values[1].stringValue.map { .string($0) })
+        #expect(entry.file.partition.values[2] == values[2].integerValue.map { .date(Int32($0)) })
+        #expect(entry.file.partition.values[3]?.json.stringValue == values[3].stringValue)
+        #expect(entry.file.partition.values[4]?.integer == values[4].integerValue)
+        let lower = try expected.required("lower").string("1", "hex")
+        #expect(entry.file.lowerBounds?[1]?.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == lower)
+      }
+    }
+  }
+
   @Test("Entries that do not fit a manifest are refused, and leave it as it was")
   func refusals() throws {
     let spec = PartitionSpec()
@@ -250,5 +282,11 @@ import Testing
       }
     }
     #expect(failures > 50)
+  }
+}
+
+extension JSONValue {
+  fileprivate func string(_ first: String, _ second: String) throws -> String {
+    try required(first).string(second)
   }
 }

@@ -4,18 +4,19 @@
   manifest_judge.py avro FILE...           schema, header and values of Avro files, as fastavro reads them
   manifest_judge.py avro-write DIR         Avro files by fastavro
   manifest_judge.py pyiceberg LIST         manifests and entries of a manifest list, as pyiceberg reads them
+  manifest_judge.py pyiceberg-write DIR    a table by pyiceberg; prints its plan and where it is
   manifest_judge.py roaring FILE           the positions of a 64-bit Roaring bitmap, as pyroaring reads it
   manifest_judge.py roaring-write DIR      bitmaps by pyroaring, and their positions
   manifest_judge.py java-plan METADATA     data files with their delete files, as Java plans a scan
   manifest_judge.py java-write DIR VERSION a table with deletes, by Java; prints its plan and where it is
 """
-import glob, json, os, sys
+import collections.abc, json, os, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 def plain(value):
     if isinstance(value, bytes): return {"hex": value.hex()}
-    if isinstance(value, dict): return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, collections.abc.Mapping): return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)): return [plain(v) for v in value]
     if value is None or isinstance(value, (bool, int, float, str)): return value
     return str(value)
@@ -65,6 +66,31 @@ def pyiceberg(name):
                        "partitions": [[p.contains_null, p.contains_nan, plain(p.lower_bound), plain(p.upper_bound)] for p in m.partitions or []],
                        "entries": [entry(e) for e in m.fetch_manifest_entry(io, discard_deleted=False)]})
     return result
+
+def pyiceberg_write(directory):
+    import datetime, decimal, uuid
+    import pyarrow as pa
+    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.partitioning import PartitionField, PartitionSpec
+    from pyiceberg.schema import Schema
+    from pyiceberg.transforms import BucketTransform, DayTransform, IdentityTransform, TruncateTransform
+    from pyiceberg.types import DateType, DecimalType, LongType, NestedField, StringType, TimestampType
+    catalog = SqlCatalog("judge", uri="sqlite:///%s/c.db" % directory, warehouse="file://" + directory)
+    catalog.create_namespace("n")
+    schema = Schema(NestedField(1, "id", LongType(), required=True), NestedField(2, "s", StringType()), NestedField(3, "ts", TimestampType()),
+                    NestedField(4, "m", DecimalType(9, 2)), NestedField(5, "d", DateType()))
+    spec = PartitionSpec(PartitionField(1, 1000, BucketTransform(4), "b"), PartitionField(2, 1001, TruncateTransform(2), "s2"), PartitionField(3, 1002, DayTransform(), "day"),
+                         PartitionField(4, 1003, IdentityTransform(), "m"), PartitionField(5, 1004, IdentityTransform(), "d"))
+    table = catalog.create_table("n.t", schema, partition_spec=spec, properties={"format-version": "2"})
+    arrow = pa.schema([pa.field("id", pa.int64(), False), ("s", pa.string()), ("ts", pa.timestamp("us")), ("m", pa.decimal128(9, 2)), ("d", pa.date32())])
+    for base in (0, 100):
+        table.append(pa.Table.from_pylist([{"id": base + i, "s": None if i == 2 else "text%d" % i, "ts": datetime.datetime(1969, 12, 31, i), "m": decimal.Decimal(i - 2) / 4,
+                                            "d": datetime.date(2020, 1, i + 1)} for i in range(5)], schema=arrow))
+    table.delete("id = 101")
+    files = [{"path": t.file.file_path, "rows": t.file.record_count, "partition": [plain(t.file.partition[i]) for i in range(5)],
+              "lower": plain(t.file.lower_bounds)} for t in table.scan().plan_files()]
+    return {"list": table.current_snapshot().manifest_list, "schema": table.schema().model_dump_json(), "specs": [s.model_dump_json() for s in table.specs().values()],
+            "plan": sorted(files, key=lambda f: f["path"])}
 
 def roaring(name):
     import pyroaring
