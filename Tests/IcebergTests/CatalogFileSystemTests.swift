@@ -1,5 +1,6 @@
 import Foundation
 import Iceberg
+import IcebergSupport
 import Testing
 
 @Suite("The file system catalog")
@@ -18,6 +19,49 @@ struct CatalogFileSystemTests {
     let directory = try CatalogFixture.directory()
     let catalog = try catalog(directory + "/")
     try await CatalogContract(catalog: catalog, hasNamespaceProperties: false, canRename: false).run()
+  }
+
+  @Test(
+    "keeps what every catalog promises where directories are only names, however short the pages", arguments: [1, 3])
+  func names(pageMax: Int) async throws {
+    let store = InMemoryStore(pageMax: pageMax)
+    let catalog = try catalog("s3://bucket/warehouse", store: store)
+    try await CatalogContract(catalog: catalog, hasNamespaceProperties: false, canRename: false).run()
+    let table = CatalogFixture.table("sales", "purged")
+    _ = try await catalog.createTable(table, CatalogFixture.creation())
+    for number in 0..<20 {
+      _ = try await store.write("s3://bucket/warehouse/sales/purged/data/\(number).parquet", [1], ifAbsent: true)
+    }
+    #expect(try await catalog.listTables(table.namespace) == [table])
+    try await catalog.dropTable(table, purge: true)
+    try await catalog.dropNamespace(table.namespace)
+    #expect(store.contents.isEmpty)
+  }
+
+  @Test("keeps what every catalog promises on S3, and lets exactly one of many writers win there")
+  func objectStore() async throws {
+    let server = try await MotoServer()
+    _ = try CatalogJudge.script(
+      """
+      import sys, boto3
+      boto3.client("s3", endpoint_url=sys.argv[1], region_name="us-east-1", aws_access_key_id="a",
+        aws_secret_access_key="b").create_bucket(Bucket="lake")
+      """, [server.endpoint])
+    let properties = [
+      "warehouse": "s3://lake/wh", "s3.endpoint": server.endpoint, "s3.access-key-id": "a",
+      "s3.secret-access-key": "b", "s3.region": "us-east-1"
+    ]
+    var catalogs: [any Catalog] = []
+    for _ in 0..<4 {
+      catalogs.append(
+        try await Catalogs.make(type: "filesystem", properties: properties, logger: CatalogFixture.logger))
+    }
+    try await CatalogContract(catalog: catalogs[0], hasNamespaceProperties: false, canRename: false).run()
+    let table = CatalogFixture.table("sales", "race")
+    _ = try await catalogs[0].createTable(table, CatalogFixture.creation())
+    let winners = try await CatalogRace(catalogs: catalogs, identifier: table, rounds: 4).exactlyOneWins()
+    #expect(try await catalogs[0].loadTable(table).metadata.snapshots.map(\.snapshotID) == winners)
+    for catalog in catalogs { await catalog.close() }
   }
 
   @Test("lays tables out as Java's HadoopCatalog does, the hint without a newline")

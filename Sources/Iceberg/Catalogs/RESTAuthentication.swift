@@ -37,7 +37,9 @@ struct RESTCredentials: Hashable, Sendable {
     scope = properties["scope"] ?? "catalog"
     audience = properties["audience"]
     resource = properties["resource"]
-    if properties["rest.auth.type"] == "basic" {
+    if properties["rest.auth.type"] == "none" || properties["rest.auth.type"] == "sigv4" {
+      method = .none
+    } else if properties["rest.auth.type"] == "basic" {
       method = .basic(
         user: properties["rest.auth.basic.username"] ?? "", password: properties["rest.auth.basic.password"] ?? "")
     } else if let credential = properties["credential"], !credential.isEmpty {

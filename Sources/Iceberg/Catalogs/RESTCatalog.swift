@@ -11,6 +11,7 @@ import Synchronization
 /// | `token` | a bearer token |
 /// | `credential` | `id:secret` for the OAuth2 client credentials flow; also `oauth2-server-uri`, `scope`, `audience`, `resource` |
 /// | `rest.auth.type` | `basic`, with `rest.auth.basic.username` and `rest.auth.basic.password` |
+/// | `rest.sigv4-enabled` | `true`: signed for AWS, with `rest.signing-region`, `rest.signing-name`, `rest.access-key-id`, … |
 /// | `header.<name>` | a header of all requests |
 ///
 /// Properties that the server gives are used as the specification says: its defaults, these here, its overrides.
@@ -55,7 +56,7 @@ public final class RESTCatalog: Catalog {
       throw IcebergError(.invalid, "catalog \(name): expected a uri such as https://host/catalog, got '\(uri)'")
     }
     let sender = RetryingSender(transport: transport, policy: retryPolicy, environment: environment)
-    let first = RESTSession(RESTSettings(properties: properties), sender: sender)
+    let first = try RESTSession(RESTSettings(properties: properties), sender: sender)
     let warehouse = properties["warehouse"].map { "?warehouse=\(RESTText.encoded($0))" } ?? ""
     let what = "catalog \(name): reading its configuration"
     let result = try await first.send(
@@ -67,7 +68,7 @@ public final class RESTCatalog: Catalog {
     }
     // The same tokens go on unless the server says otherwise.
     let isSame = RESTCredentials(settings) == RESTCredentials(first.settings)
-    let session = RESTSession(settings, sender: sender, authenticator: isSame ? first.authenticator : nil)
+    let session = try RESTSession(settings, sender: sender, authenticator: isSame ? first.authenticator : nil)
     return RESTCatalog(name: name, session: session, makeStore: makeStore)
   }
 

@@ -67,11 +67,15 @@ struct RESTSession: Sendable {
   let sender: RetryingSender
   let authenticator: RESTAuthenticator
   private let headers: HTTPHeaderList
+  private let signer: RESTSigner?
 
   /// - Parameter authenticator: One that has a token already.
-  init(_ settings: RESTSettings, sender: RetryingSender, authenticator: RESTAuthenticator? = nil) {
+  init(
+    _ settings: RESTSettings, sender: RetryingSender, authenticator: RESTAuthenticator? = nil
+  ) throws(IcebergError) {
     self.settings = settings
     self.sender = sender
+    signer = try RESTSigner(settings.properties, transport: sender.transport, environment: sender.environment)
     var headers: HTTPHeaderList = [:]
     for (name, value) in settings.properties.sorted(by: { $0.key < $1.key }) where name.hasPrefix("header.") {
       headers[String(name.dropFirst(7))] = value
@@ -138,8 +142,13 @@ struct RESTSession: Sendable {
   private func exchange(
     _ request: HTTPTransportRequest, _ repetition: Repetition, _ what: String
   ) async throws(IcebergError) -> RetryingSender.Answer {
+    let makeRequest = { (_: Int) async throws(IcebergError) -> HTTPTransportRequest in
+      guard let signer else { return request }
+      return try await signer.sign(request, atMilliseconds: sender.environment.nowMilliseconds())
+    }
     guard repetition == .commit else {
-      return try await RESTExchange.send(sender, isIdempotent: repetition == .harmless, what) { _ in request }
+      return try await RESTExchange.send(
+        sender, isIdempotent: repetition == .harmless, what, makeRequest: makeRequest)
     }
     // The policy would send it again after 503, which a proxy may have made of an answer that it lost.
     var once = sender.policy
@@ -148,7 +157,7 @@ struct RESTSession: Sendable {
     var attempt = 1
     while true {
       do {
-        return try await RESTExchange.send(single, isIdempotent: false, what) { _ in request }
+        return try await RESTExchange.send(single, isIdempotent: false, what, makeRequest: makeRequest)
       } catch  where error.kind == .transient && attempt < sender.policy.attempts && !Task.isCancelled {
         // Only a request that was never sent fails so.
         let wait = sender.policy.backoff(attempt: attempt, random: sender.environment.random())

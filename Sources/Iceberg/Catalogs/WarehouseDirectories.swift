@@ -24,13 +24,30 @@ struct WarehouseDirectories: Sendable {
         return found
       }
     }
+    return try await childrenOfNames(directory)
+  }
+
+  private func childrenOfNames(_ directory: String) async throws(IcebergError) -> [String] {
+    let start = "\(directory)/"
     var found: Set<String> = []
-    try await forEachName(below: directory) { name in
-      guard let slash = name.utf8.firstIndex(of: 0x2F) else { return true }
-      let child = String(name[..<slash])
-      if !child.isEmpty { found.insert(child) }
-      return true
-    }
+    var token: String?
+    repeat {
+      let page = try await store.list(prefix: start, after: token)
+      var last: String?
+      for object in page.objects where object.location.hasPrefix(start) {
+        let name = object.location.dropFirst(start.count)
+        guard let slash = name.utf8.firstIndex(of: 0x2F) else {
+          last = nil
+          continue
+        }
+        let child = String(name[..<slash])
+        if !child.isEmpty { found.insert(child) }
+        last = child
+      }
+      token = page.next
+      // What else is in the last one may be very much, and says nothing new: the listing goes on behind it.
+      if token != nil, let last { token = "\(start)\(last)/\u{10FFFF}" }
+    } while token != nil
     return found.sorted()
   }
 
