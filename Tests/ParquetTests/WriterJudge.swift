@@ -98,11 +98,11 @@ struct WriterJudge {
     process.standardError = handle
     try process.run()
     process.waitUntilExit()
-    var lines = try String(contentsOf: answer, encoding: .utf8).split(separator: "\n").map(String.init)
-    if process.terminationStatus == 0, lines.last == "judged \(names.count), failed 0" {
-      lines = []
-      try FileManager.default.removeItem(at: directory)
+    let lines = try String(contentsOf: answer, encoding: .utf8).split(separator: "\n").map(String.init)
+    guard process.terminationStatus == 0, lines.last == "judged \(names.count), failed 0" else {
+      return lines + ["the judge ended with \(process.terminationStatus); the files are in \(directory.path)"]
     }
-    return lines
+    try FileManager.default.removeItem(at: directory)
+    return []
   }
 }
