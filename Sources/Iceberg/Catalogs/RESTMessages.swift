@@ -1,6 +1,6 @@
 /// What the REST catalog's `/v1/config` and the client's own settings come to.
 struct RESTSettings: Hashable, Sendable {
-  /// The endpoints that a server has when it does not say which (specification of `/v1/config`).
+  /// Endpoints in the words of `/v1/config`. A server that names none has the first of these, but not the second.
   private static let commitTransaction = "POST /v1/{prefix}/transactions/commit"
   private static let loadCredentials = "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials"
 
