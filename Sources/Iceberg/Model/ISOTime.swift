@@ -22,21 +22,22 @@ enum ISOTime {
     return date(days) + "T" + time(floorModulo(value, unitsPerSecond * 86_400), unitsPerSecond: unitsPerSecond)
   }
 
-  /// As Java prints times of a day: seconds, and only as many digits of a fraction as it has.
+  /// As Java prints times of a day: without seconds when there are none, and 0, 3, 6 or 9 digits of a fraction.
   static func shortTime(_ value: Int64, unitsPerSecond: Int64) -> String {
     let seconds = floorDivide(value, unitsPerSecond)
     let nanoseconds = (value &- seconds &* unitsPerSecond) * (1_000_000_000 / unitsPerSecond)
-    if nanoseconds == 0 { return clock(seconds) }
-    var digits = padded(Int(nanoseconds), 9)
-    while digits.hasSuffix("0") { digits.removeLast() }
-    return clock(seconds) + "." + digits
+    let text = clock(seconds)
+    if nanoseconds == 0 { return seconds % 60 == 0 ? String(text.prefix(5)) : text }
+    let digits = padded(Int(nanoseconds), 9)
+    return text + "." + digits.prefix(nanoseconds % 1_000_000 == 0 ? 3 : nanoseconds % 1000 == 0 ? 6 : 9)
   }
 
-  /// A date, `T`, and ``shortTime(_:unitsPerSecond:)``.
+  /// As Java prints timestamps: with seconds, and only as many digits of a fraction as there are.
   static func shortTimestamp(_ value: Int64, unitsPerSecond: Int64) -> String {
-    let days = floorDivide(value, unitsPerSecond * 86_400)
-    return date(days) + "T"
-      + shortTime(floorModulo(value, unitsPerSecond * 86_400), unitsPerSecond: unitsPerSecond)
+    var text = timestamp(value, unitsPerSecond: unitsPerSecond)
+    while text.hasSuffix("0") { text.removeLast() }
+    if text.hasSuffix(".") { text.removeLast() }
+    return text
   }
 
   private static func clock(_ seconds: Int64) -> String {
