@@ -141,6 +141,7 @@ struct ModelJudgeTests {
     var random = ModelRandom(seed)
     var requests: [JSONValue] = []
     var expected: [String] = []
+    var floats: Set<Int> = []
     for _ in 0..<1500 {
       let (literal, type) = Bool.random(using: &random) ? randomLiteral(&random) : randomFloat(&random)
       let width = Int.random(in: 1...40, using: &random)
@@ -151,15 +152,21 @@ struct ModelJudgeTests {
       let spec = PartitionSpec(fields: [
         PartitionField(sourceID: 1, fieldID: 1000, name: "p /é", transform: transform)
       ])
+      if type == .float || type == .double { floats.insert(requests.count) }
       requests.append(.array([schema.json, spec.json, .array([.string(hexadecimal(literal.binary))])]))
       expected.append(spec.path(of: spec.tuple(ofSources: [literal])))
     }
     let answers = try ask(.object(["paths": .array(requests)]), java: true)
     #expect(answers.count == requests.count)
     for (index, answer) in answers.enumerated() {
-      #expect(answer.stringValue == expected[index], "seed \(seed): \(requests[index].text)")
+      // Java before 19 does not find the shortest text of each float: those are compared as numbers.
+      let theirs = answer.stringValue ?? ""
+      let isSame = theirs == expected[index] || (floats.contains(index) && float(theirs) == float(expected[index]))
+      #expect(isSame, "seed \(seed): \(requests[index].text): \(theirs), ours \(expected[index])")
     }
   }
+
+  private func float(_ path: String) -> Float? { path.split(separator: "=").last.flatMap { Float($0) } }
 
   private func randomFloat(_ random: inout ModelRandom) -> (Literal, IcebergType) {
     let value =
