@@ -25,8 +25,8 @@ public final class PartitionedWriter {
   }
 
   private let settings: WriteSettings
-  private let router: PartitionRouter?
-  private let sources: [LeafAccess]
+  private var router: PartitionRouter?
+  private var sources: [LeafAccess] = []
   private let directory: String
   private let prefix: String
   private let limits: WriterLimits
@@ -46,25 +46,24 @@ public final class PartitionedWriter {
   ///   - directory: an existing local directory for files while they are written.
   ///   - prefix: begins the names of all files: unique in the table, a UUID for instance.
   ///   - limits: bounds on files and memory.
-  /// - Throws: kind `unsupported` when the partitioning cannot be written.
   public init(
     _ settings: WriteSettings, directory: String, prefix: String, limits: WriterLimits = WriterLimits()
-  ) throws(IcebergError) {
+  ) {
     self.settings = settings
     self.directory = directory
     self.prefix = prefix
     self.limits = limits
-    guard !settings.spec.fields.isEmpty else {
-      router = nil
-      sources = []
-      return
-    }
-    router = try PartitionRouter(spec: settings.spec, schema: settings.schema)
-    var sources: [LeafAccess] = []
+  }
+
+  /// The router, made when it is needed first: rows whose partition is known need none.
+  private func makeRouter() throws(IcebergError) -> PartitionRouter {
+    if let router { return router }
+    let router = try PartitionRouter(spec: settings.spec, schema: settings.schema)
     for id in Set(settings.spec.fields.map(\.sourceID)).sorted() {
       if let access = LeafAccess(id, in: settings.schema.fields) { sources.append(access) }
     }
-    self.sources = sources
+    self.router = router
+    return router
   }
 
   /// How many files are open.
@@ -81,10 +80,11 @@ public final class PartitionedWriter {
     }
     let count = columns.first?.count ?? 0
     guard count > 0 else { return }
-    guard let router else {
+    guard !settings.spec.fields.isEmpty else {
       try write(columns, rows: (0..<Int32(count)).map { $0 }, to: PartitionTuple())
       return
     }
+    let router = try makeRouter()
     var values: [Int: Column] = [:]
     for source in sources { values[source.fieldID] = try source.column(columns) }
     let routing = try router.route(values, count: count)

@@ -94,7 +94,7 @@ package struct SnapshotDraft: Sendable {
   }
 
   /// Chooses the snapshot's id and forgets what does not fit the state any more.
-  private mutating func prepare(_ metadata: TableMetadata, context: ChangeContext) throws(IcebergError) {
+  package mutating func prepare(_ metadata: TableMetadata, context: ChangeContext) throws(IcebergError) {
     guard (2...3).contains(metadata.formatVersion) else {
       throw IcebergError(
         .unsupported,
