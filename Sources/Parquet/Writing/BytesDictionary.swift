@@ -13,6 +13,11 @@ struct BytesDictionary: ~Copyable {
     var first: UInt64 = 0
     var second: UInt64 = 0
     var length: UInt32 = 0
+
+    @inline(__always)
+    static func == (left: Key, right: Key) -> Bool {
+      left.first == right.first && left.second == right.second && left.length == right.length
+    }
   }
 
   private struct Slot {
@@ -116,11 +121,17 @@ struct BytesDictionary: ~Copyable {
     var slots = self.slots
     var mask = self.mask
     let seed = self.seed
+    var previous = (key: Key(), code: UInt32.max)
     for index in 0..<rows.count {
       let row = rows.row(index)
       let start = bytes + Int(offsets[row])
       let count = Int(offsets[row &+ 1]) &- Int(offsets[row])
       let key = Self.key(start, count, seed)
+      // Sorted and constant columns repeat a value; then there is nothing to look up.
+      if key == previous.key, count <= 16, previous.code != .max {
+        codes[index] = previous.code
+        continue
+      }
       var position = Self.position(key, seed, mask)
       while true {
         let slot = slots[position]
@@ -131,7 +142,7 @@ struct BytesDictionary: ~Copyable {
           mask = self.mask
           break
         }
-        if slot.key.first == key.first, slot.key.second == key.second, slot.key.length == key.length,
+        if slot.key == key,
           count <= 16 || memcmp(page.base + starts.base[Int(slot.code)], start, count) == 0
         {
           codes[index] = slot.code
@@ -139,6 +150,7 @@ struct BytesDictionary: ~Copyable {
         }
         position = (position &+ 1) & mask
       }
+      previous = (key, codes[index])
     }
     return rows.count
   }
@@ -154,7 +166,7 @@ struct BytesDictionary: ~Copyable {
     page.append(UnsafeRawBufferPointer(start: start, count: count))
     prefixes.append(BytesOrder.prefix(start, count))
     slots[position] = Slot(key: key, code: code)
-    if starts.count * 2 > mask { rehash(slotCount: (mask + 1) * 4) }
+    if starts.count * 2 > mask { rehash(slotCount: (mask + 1) * 2) }
     return code
   }
 

@@ -92,18 +92,30 @@ final class BytesEncoder: ValueEncoder {
   /// Checks that offsets ascend within the bytes, so that a broken column cannot make the writer read elsewhere, and
   /// that values have the leaf's length.
   private func check(_ values: ByteValues, _ rows: ValueRows) throws(ParquetError) {
-    let (length, limit, isFixed) = (Int32(layout.length), values.bytes.count, isFixed)
-    let (isAscending, fits) = values.offsets.withUnsafeBufferPointer { offsets in
-      var isAscending = true
-      var fits = true
-      for index in 0..<rows.count {
-        let row = rows.row(index)
-        let (start, end) = (offsets[row], offsets[row &+ 1])
-        isAscending = isAscending && start >= 0 && start <= end && Int(end) <= limit
-        fits = fits && (!isFixed || end &- start == length)
+    let (length, limit) = (Int32(layout.length), values.bytes.count)
+    let (signs, differences, end) = values.offsets.withUnsafeBufferPointer { offsets in
+      // The sign bit of `signs` is set by an offset that is negative or smaller than the one before.
+      var (signs, differences, end): (Int32, Int32, Int32) = (0, 0, 0)
+      if rows.indices == nil {
+        for row in rows.start..<rows.start &+ rows.count {
+          let size = offsets[row &+ 1] &- offsets[row]
+          signs |= size | offsets[row]
+          differences |= size ^ length
+        }
+        end = offsets[rows.start &+ rows.count]
+      } else {
+        for index in 0..<rows.count {
+          let row = rows.row(index)
+          let size = offsets[row &+ 1] &- offsets[row]
+          signs |= size | offsets[row]
+          differences |= size ^ length
+          end = max(end, offsets[row &+ 1])
+        }
       }
-      return (isAscending, fits)
+      return (signs, differences, end)
     }
+    let isAscending = signs >= 0 && Int(end) <= limit
+    let fits = !isFixed || differences == 0
     guard isAscending else {
       throw ParquetError(.invalid, "column \(leaf.name): the offsets do not ascend within \(limit) bytes")
     }
