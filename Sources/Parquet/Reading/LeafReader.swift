@@ -136,7 +136,7 @@ struct LeafReader: Sendable {
       output.repetitions?.append(contentsOf: page.upcoming[page.nextRepetition..<next])
       page.nextRepetition = next
       try readEntries(count, into: &output)
-      guard output.builder.count <= limits.batchValues else {
+      guard output.repetitions?.count ?? 0 <= limits.batchValues else {
         throw ParquetError(
           .unsupported, "more than \(limits.batchValues) values at once (ParquetLimits); read fewer rows at a time")
       }
