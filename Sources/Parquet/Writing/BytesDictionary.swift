@@ -166,7 +166,7 @@ struct BytesDictionary: ~Copyable {
     page.append(UnsafeRawBufferPointer(start: start, count: count))
     prefixes.append(BytesOrder.prefix(start, count))
     slots[position] = Slot(key: key, code: code)
-    if starts.count * 2 > mask { rehash(slotCount: (mask + 1) * 2) }
+    if starts.count * 2 > mask { rehash(slotCount: (mask + 1) * 4) }
     return code
   }
 

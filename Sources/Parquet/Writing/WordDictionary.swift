@@ -71,7 +71,7 @@ struct WordDictionary: ~Copyable {
     let code = UInt32(truncatingIfNeeded: values.count)
     values.append(key)
     slots[position] = Slot(key: key, code: code)
-    if values.count * 2 > mask { rehash(slotCount: (mask + 1) * 2) }
+    if values.count * 2 > mask { rehash(slotCount: (mask + 1) * 4) }
     return code
   }
 
