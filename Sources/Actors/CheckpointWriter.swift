@@ -51,7 +51,7 @@ struct CheckpointWriter: Sendable {
     let manifest = Manifest(
       job: job.name, owner: job.store.store.owner, checkpoint: collected.checkpoint,
       createdMicroseconds: job.clock.wallMicroseconds(), partitions: partitionStates(collected), operators: operators,
-      pendingCommits: job.ledger.uncommitted + commits, committed: job.ledger.committedBySink,
+      pendingCommits: job.ledger.uncommitted + commits, committed: job.ledger.heldBySink,
       stateSignature: job.plan.stateSignature,
       keyGroupCount: job.settings.keyGroups, parallelism: parallelism)
     let bytes = try await job.store.storeManifest(manifest)

@@ -7,6 +7,8 @@ import Synchronization
 final class CommitLedger: Sendable {
   private struct Entry {
     var committed = CheckpointID(0)
+    /// The checkpoint that the target itself is known to hold; behind ``committed`` when its position follows rows.
+    var held = CheckpointID(0)
     var pending: [PendingCommit] = []
   }
 
@@ -23,6 +25,7 @@ final class CommitLedger: Sendable {
   func didClaim(_ sink: String, at checkpoint: CheckpointID) {
     entries.withLock { entries in
       entries[sink, default: Entry()].committed = checkpoint
+      entries[sink]?.held = checkpoint
       entries[sink]?.pending.removeAll { $0.checkpoint <= checkpoint }
     }
   }
@@ -43,11 +46,14 @@ final class CommitLedger: Sendable {
     entries.withLock { $0[sink].map { Array($0.pending.prefix(limit)) } ?? [] }
   }
 
-  /// Notes that `commit` is applied, and all before it.
-  func didCommit(_ commit: PendingCommit) {
+  /// Notes that `commits`, the oldest pending ones of `sink`, are applied.
+  func didCommit(_ commits: [PendingCommit], of sink: String, positionFollowsRows: Bool) {
+    guard let last = commits.last else { return }
+    let held = positionFollowsRows ? commits.last { $0.rows > 0 } : last
     entries.withLock { entries in
-      entries[commit.sink]?.committed = commit.checkpoint
-      entries[commit.sink]?.pending.removeAll { $0.checkpoint <= commit.checkpoint }
+      entries[sink]?.committed = last.checkpoint
+      if let held { entries[sink]?.held = held.checkpoint }
+      entries[sink]?.pending.removeAll { $0.checkpoint <= last.checkpoint }
     }
   }
 
@@ -67,8 +73,8 @@ final class CommitLedger: Sendable {
     entries.withLock { $0.values.flatMap(\.pending).sorted { $0.checkpoint < $1.checkpoint } }
   }
 
-  /// By sink: the last checkpoint that it has committed.
-  var committedBySink: [String: CheckpointID] { entries.withLock { $0.mapValues(\.committed) } }
+  /// By sink: the checkpoint that its target is known to hold.
+  var heldBySink: [String: CheckpointID] { entries.withLock { $0.mapValues(\.held) } }
 }
 
 /// Applies one sink's pending commits in order, and tries again by itself while the sink is unreachable. It lives as
@@ -143,7 +149,7 @@ struct Committer: Sendable {
 
   private func noteCommitted(_ group: [PendingCommit], _ outcome: CommitOutcome, nanoseconds: Int64) {
     let last = group[group.count - 1]
-    ledger.didCommit(last)
+    ledger.didCommit(group, of: sink, positionFollowsRows: connector.positionFollowsRows)
     let seconds = Double(nanoseconds) / 1e9
     metrics.committed(sink, seconds: seconds)
     let pending = ledger.pendingCount(sink)

@@ -54,7 +54,9 @@ extension Engine {
     }
     for (name, sink) in context.sinks.sorted(by: { $0.key < $1.key }) {
       let reached = try await patiently(context) {
-        try await sink.connector.claim(owner: context.store.store.owner, newest: restored.checkpoint)
+        try await sink.connector.claim(
+          owner: context.store.store.owner, newest: restored.checkpoint,
+          committed: restored.manifest?.committed[name] ?? CheckpointID(0))
       }
       try checkNotBehind(name, sink, reached, restored)
       context.ledger.didClaim(name, at: reached)

@@ -12,6 +12,13 @@ public protocol SinkConnector: Sendable {
   /// - Throws: ``SinkError``, ``PositionConflict``.
   func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID
 
+  /// The same for sinks whose target may hold less than was committed: epochs without rows leave it as it is.
+  ///
+  /// - Parameter committed: what the restored checkpoint says that this sink has committed; 0 when it says nothing. What
+  ///   is returned is not less, unless the target has lost rows.
+  /// - Throws: ``SinkError``, ``PositionConflict``.
+  func claim(owner: JobOwner, newest: CheckpointID, committed: CheckpointID) async throws -> CheckpointID
+
   /// A writer for the epochs after `checkpoint`. It may write spill files only through `files`.
   /// - Throws: ``SinkError``.
   func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter
@@ -30,6 +37,10 @@ public protocol SinkConnector: Sendable {
   /// Whether several pending commits are better made visible in one act of the target.
   var commitsGroups: Bool { get }
 
+  /// Whether the target keeps its position only where rows change: commits without rows leave it as it is, and a claim
+  /// finds the checkpoint of the last rows.
+  var positionFollowsRows: Bool { get }
+
   /// The least time from one commit to the next, in nanoseconds; pending commits wait for it together. A job that ends
   /// does not wait.
   var commitInterval: Int64 { get }
@@ -41,6 +52,14 @@ public protocol SinkConnector: Sendable {
 extension SinkConnector {
   /// Commits come one by one.
   public var commitsGroups: Bool { false }
+
+  /// The position moves with every commit.
+  public var positionFollowsRows: Bool { false }
+
+  /// The target says by itself what it holds.
+  public func claim(owner: JobOwner, newest: CheckpointID, committed: CheckpointID) async throws -> CheckpointID {
+    try await claim(owner: owner, newest: newest)
+  }
 
   /// Commits do not wait.
   public var commitInterval: Int64 { 0 }
