@@ -55,7 +55,7 @@ public struct RESTCatalogService: Sendable {
     guard request.body.count <= options.bodyBytesMax else {
       throw ServerFailure(
         413, "BadRequestException",
-        "the body has \(request.body.count) bytes, more than the \(options.bodyBytesMax) that are accepted")
+        "the body is longer than the \(options.bodyBytesMax) bytes that are accepted; commit less at once")
     }
     let exchange = ServerExchange(request: request, query: try ServerQuery(request.query))
     do {
@@ -129,8 +129,6 @@ struct ServerExchange: Sendable {
     do {
       return try read(try JSONValue(parsing: request.body))
     } catch {
-      // A specification newer than this library may send what it does not know.
-      if error.kind == .unsupported { throw ServerFailure(error, .table) }
       throw .badRequest("the request's body: \(error.message)")
     }
   }
