@@ -71,6 +71,9 @@ public final class PartitionedWriter {
   /// About how many bytes of memory hold rows.
   public var bufferedBytes: Int { open.values.reduce(0) { $0 + $1.writer.bufferedBytes } }
 
+  /// About how large the open files would be if they ended now.
+  public var bytesWritten: Int64 { open.values.reduce(0) { $0 + $1.writer.bytesWritten } }
+
   /// Writes rows: an array for each column of the schema.
   /// - Throws: kind `invalid` for rows that do not fit the schema, `io`.
   public func write(_ columns: [ParquetArray]) throws(IcebergError) {

@@ -15,7 +15,7 @@ public struct WriteSettings: Sendable {
   /// The schema of Parquet files.
   public let parquetSchema: ParquetSchema
   /// What is kept of each column, by field id.
-  public let metricsModes: [Int: MetricsMode]
+  public private(set) var metricsModes: [Int: MetricsMode]
   /// The positions of the columns that are in files: those of type `unknown` are not.
   package let storedColumns: [Int]
 
@@ -50,6 +50,11 @@ public struct WriteSettings: Sendable {
     options = try Self.options(settings, stored)
     self.schema = schema
     self.spec = spec
+  }
+
+  /// Bounds are not cut: readers find the deletes of a data file by the bounds of its path.
+  package mutating func keepWholeBounds() {
+    for id in schema.allFieldIDs { metricsModes[id] = .full }
   }
 
   private static func options(_ settings: TableSettings, _ schema: TableSchema) throws(IcebergError)
