@@ -41,7 +41,7 @@ struct TableFixture {
   /// Writes rows as data files, which are not in the table yet.
   mutating func write(_ columns: [ParquetArray]) async throws -> [DataFile] {
     fileCount += 1
-    let writer = try PartitionedWriter(
+    let writer = PartitionedWriter(
       try WriteSettings(table.metadata), directory: scratch, prefix: "f\(fileCount)-\(UUID().uuidString)")
     try writer.write(columns)
     let sealed = try writer.finish()
@@ -56,7 +56,9 @@ struct TableFixture {
   }
 
   /// All rows as text, sorted: what two readers must agree on.
-  func rows(_ selector: Table.SnapshotSelector = .current, options: ScanOptions = ScanOptions()) async throws -> [String] {
+  func rows(_ selector: Table.SnapshotSelector = .current, options: ScanOptions = ScanOptions()) async throws
+    -> [String]
+  {
     let scan = try TableScan(table, snapshot: selector, options: options)
     var rows: [String] = []
     for task in try await scan.plan() {
