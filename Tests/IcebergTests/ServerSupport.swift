@@ -1,4 +1,3 @@
-import Glibc
 import Iceberg
 import Logging
 import Testing
@@ -10,11 +9,7 @@ struct ServedDirectory: Sendable {
   let service: RESTCatalogService
 
   init(token: String? = nil, prefix: String? = nil, _ change: (inout RESTCatalogOptions) -> Void = { _ in }) throws {
-    var template = Array("/tmp/weir-served-XXXXXX".utf8CString)
-    path = try template.withUnsafeMutableBufferPointer { buffer in
-      let made = try #require(mkdtemp(try #require(buffer.baseAddress)))
-      return String(cString: made)
-    }
+    path = try CatalogFixture.directory()
     let store = LocalFileStore()
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     catalog = try FileSystemCatalog(name: "served", warehouse: path, store: store, logger: logger)
