@@ -40,7 +40,7 @@ extension EngineAdapter {
   package static func plan(text: String, fileName: String, variables: [String: String]) throws -> JobPlan {
     let environment = environment.merging(variables) { _, given in given }
     do {
-      return try SQLFile.plan(text, fileName: fileName) { environment[$0] }
+      return try SQLFile.plan(text, fileName: fileName, check: SinkConnectors.problems) { environment[$0] }
     } catch {
       let count = error.all.count
       throw CommandFailure(.sql, "\(count) mistake\(count == 1 ? "" : "s") in \(fileName)\n\(error)")
@@ -95,7 +95,8 @@ extension EngineAdapter {
     let sources = SourceDefaults(brokers: settings.kafkaBrokers, jobName: jobName)
     let sinks = SinkDefaults(
       postgresURL: settings.postgresURL, kafkaBrokers: settings.kafkaBrokers,
-      checkpointDirectory: settings.checkpointDirectory)
+      checkpointDirectory: settings.checkpointDirectory, warehouse: settings.warehouse, catalogType: settings.catalog,
+      catalogURL: settings.catalogURL, catalogName: settings.catalogName)
     return ConnectorFactory(
       source: { table, schema in
         try SourceConnectors.make(table, schema: schema, defaults: sources, clock: clock, logger: logger)

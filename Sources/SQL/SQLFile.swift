@@ -7,14 +7,17 @@ public struct SQLFile {
   /// - Parameters:
   ///   - text: the statements.
   ///   - fileName: the name for messages.
+  ///   - check: what else is wrong with a table, by those who know its connector.
   ///   - environment: looks up a variable for `${NAME}` in option values.
   /// - Throws: every error that could be found, at least one for each statement that has any.
   public static func plan(
-    _ text: String, fileName: String, environment: (String) -> String?
+    _ text: String, fileName: String, check: @escaping (TableDefinition) -> [SQLDiagnostic] = { _ in [] },
+    environment: (String) -> String?
   ) throws(SQLDiagnostics) -> JobPlan {
     let source = SourceText(text, fileName: fileName)
     let (statements, errors, lacksDeclarations) = SyntaxParser(source: source).parse()
     var binder = FileBinder(source: source, environment: variables(in: text, environment))
+    binder.check = check
     binder.errors = errors
     binder.declarations.isIncomplete = lacksDeclarations
     for statement in statements { binder.bind(statement) }
@@ -40,6 +43,7 @@ struct FileBinder {
   let environment: [String: String?]
   var errors: [SQLDiagnostic] = []
   var declarations = Declarations()
+  var check: (TableDefinition) -> [SQLDiagnostic] = { _ in [] }
   private var insertions: [InsertStatement] = []
 
   init(source: SourceText, environment: [String: String?]) {
@@ -71,7 +75,7 @@ struct FileBinder {
       .bind(statement.node)
     declarations.tables[name] = table
     declarations.broken.remove(name)
-    let problems = ConnectorOptions.problems(of: table)
+    let problems = ConnectorOptions.problems(of: table) + check(table)
     errors += problems.map { $0.moved(to: $0.location, in: source) }
   }
 

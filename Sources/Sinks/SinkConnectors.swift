@@ -11,12 +11,27 @@ public struct SinkDefaults: Sendable {
   public var kafkaBrokers: String?
   /// The directory of the checkpoints; kept records are written below it.
   public var checkpointDirectory: String
+  /// Where Iceberg tables are kept, or the warehouse's name in a REST catalog.
+  public var warehouse: String?
+  /// The kind of the Iceberg catalog: `filesystem`, `sql` or `rest`.
+  public var catalogType: String?
+  /// The database of an Iceberg catalog of the kind `sql`, or the address of one of the kind `rest`.
+  public var catalogURL: String?
+  /// The name of the Iceberg catalog.
+  public var catalogName: String?
 
   /// Defaults for all sinks of a job.
-  public init(postgresURL: String? = nil, kafkaBrokers: String? = nil, checkpointDirectory: String) {
+  public init(
+    postgresURL: String? = nil, kafkaBrokers: String? = nil, checkpointDirectory: String, warehouse: String? = nil,
+    catalogType: String? = nil, catalogURL: String? = nil, catalogName: String? = nil
+  ) {
     self.postgresURL = postgresURL
     self.kafkaBrokers = kafkaBrokers
     self.checkpointDirectory = checkpointDirectory
+    self.warehouse = warehouse
+    self.catalogType = catalogType
+    self.catalogURL = catalogURL
+    self.catalogName = catalogName
   }
 }
 
@@ -29,7 +44,7 @@ public enum SinkConnectors {
     _ table: TableDefinition, job: String, defaults: SinkDefaults, logger: Logger
   ) throws -> any SinkConnector {
     let options = SinkOptions(table)
-    let kind = try options.required("connector", "postgres, kafka, file, stdout or blackhole")
+    let kind = try options.required("connector", "iceberg, postgres, kafka, file, stdout or blackhole")
     switch kind {
     case "postgres": return try postgres(options, job: job, defaults: defaults, logger: logger)
     case "file":
@@ -37,10 +52,11 @@ public enum SinkConnectors {
       _ = try options.choice("format", ["json"], default: "json")
       return FileSinkConnector(job: job, sink: table.name, schema: table.schema, directory: path)
     case "kafka": return try kafka(options, job: job, defaults: defaults)
+    case "iceberg": return try iceberg(table, job: job, defaults: defaults, logger: logger)
     case "stdout": return StandardOutputConnector(sink: table.name, schema: table.schema)
     case "blackhole": return BlackholeConnector()
     default:
-      throw options.refusal("expected connector = postgres, kafka, file, stdout or blackhole, found '\(kind)'")
+      throw options.refusal("expected connector = iceberg, postgres, kafka, file, stdout or blackhole, found '\(kind)'")
     }
   }
 

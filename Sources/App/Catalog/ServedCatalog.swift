@@ -80,6 +80,10 @@ package struct ServedCatalog: Sendable {
 
   /// What ``Catalogs`` makes the catalog of.
   package static func properties(_ settings: Settings) throws -> [String: String] {
+    guard settings.catalog != "rest" else {
+      throw CommandFailure(
+        .usage, "WEIR_CATALOG is rest, and that catalog has a server of its own: serve filesystem or sql here")
+    }
     let isLocal = !settings.warehouse.contains("://") && !settings.warehouse.hasPrefix("file:")
     var properties = [
       "warehouse": isLocal ? EngineAdapter.canonical(settings.warehouse) : settings.warehouse,

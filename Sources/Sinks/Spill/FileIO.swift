@@ -80,6 +80,18 @@ enum FilePath {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
+  /// `path` with the working directory before it when it is relative.
+  static func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let directory = getcwd(nil, 0) else { return path }
+    defer { free(directory) }
+    var rest = path[...]
+    while rest.hasPrefix("./") { rest = rest.dropFirst(2) }
+    return rest == "." ? String(cString: directory) : "\(String(cString: directory))/\(rest)"
+  }
+
+  /// Removes a file; one that is not there is no failure.
+  static func remove(_ path: String) { _ = unlink(path) }
+
   /// Makes names that were added to or removed from `directory` durable.
   static func synchronizeDirectory(_ directory: String) throws(FileFailure) {
     try FileHandle(directory, flags: O_RDONLY | O_DIRECTORY).synchronize()

@@ -1,0 +1,100 @@
+import Checkpointing
+import FoundationEssentials
+import Iceberg
+import Logging
+import Runtime
+import SQL
+
+/// The tables that a sink of a job writes, for whoever keeps them in shape.
+package struct IcebergSinkTables: Sendable {
+  /// The sink's name.
+  package let sink: String
+  /// Whether the job is to keep them in shape: the option `maintenance`.
+  package let wantsMaintenance: Bool
+  private let configuration: IcebergConfiguration
+
+  /// The tables of `table`; `nil` when its connector is another one.
+  /// - Throws: ``SinkError``, or ``SQL/SQLDiagnostic``, which name the option.
+  package init?(_ table: TableDefinition, job: String, defaults: SinkDefaults) throws {
+    guard table.options["connector"] == "iceberg" else { return nil }
+    sink = table.name
+    wantsMaintenance = try table.options.boolean("maintenance", default: true)
+    configuration = try IcebergConfiguration(table, job: job, defaults: defaults)
+  }
+
+  /// Identifies the catalog: sinks with equal keys can share one.
+  package var catalogKey: String {
+    ([configuration.catalogType] + configuration.catalogProperties.sorted { $0.key < $1.key }.map { "\($0)=\($1)" })
+      .joined(separator: "\n")
+  }
+
+  /// The catalog; the caller closes it.
+  package func catalog(logger: Logger) async throws(IcebergError) -> any Catalog {
+    try await Catalogs.make(
+      type: configuration.catalogType, properties: configuration.catalogProperties, logger: logger)
+  }
+
+  /// The tables that are there: of a name with columns in it, those that have the sink's position.
+  package func tables(in catalog: any Catalog) async throws(IcebergError) -> [TableIdentifier] {
+    let property = IcebergFence.property(job: configuration.job, sink: configuration.sink)
+    var found: [TableIdentifier] = []
+    for identifier in try await candidates(catalog) {
+      do throws(IcebergError) {
+        let table = try await catalog.loadTable(identifier)
+        if configuration.name.fixed != nil || table.metadata.properties[property] != nil { found.append(identifier) }
+      } catch {
+        guard error.kind == .notFound else { throw error }
+      }
+    }
+    return found
+  }
+
+  private func candidates(_ catalog: any Catalog) async throws(IcebergError) -> [TableIdentifier] {
+    if let fixed = configuration.name.fixed { return [fixed] }
+    return try await IcebergDiscovery(name: configuration.name, catalog: catalog).tables()
+  }
+
+  // MARK: Pending commits
+
+  /// The data files of commits that jobs have yet to make, whether the jobs run or not.
+  ///
+  /// - Parameter directory: where checkpoints are (`WEIR_CHECKPOINT_DIR`). Blocks on its files.
+  /// - Throws: what reading throws: then it is unknown which files are still needed.
+  package static func pendingFiles(directory: String) throws -> [String] {
+    var attempt = 1
+    while true {
+      do {
+        return try readPendingFiles(directory)
+      } catch {
+        // A job that runs removes what it has committed: what is there now is looked at again.
+        attempt += 1
+        if attempt > 5 { throw error }
+      }
+    }
+  }
+
+  private static func readPendingFiles(_ directory: String) throws -> [String] {
+    var result: Set<String> = []
+    for manifest in try CheckpointDirectory.manifests(in: directory) {
+      let files = CheckpointDirectory.PendingFiles(directory: directory, job: manifest.job)
+      for pending in manifest.pendingCommits where isIceberg(pending) {
+        for table in try IcebergPayload.open(pending, files: files).tables {
+          result.formUnion(table.files.map(\.filePath))
+        }
+      }
+    }
+    return result.sorted()
+  }
+
+  /// Whether the payload is of a sink of this kind: those of others say more about their rows.
+  private static func isIceberg(_ pending: PendingCommit) -> Bool {
+    struct OtherHeader: Decodable {
+      var rowCount: Int?
+      var rows: SpilledRows
+    }
+    guard let parts = PayloadCodec.decode(pending.payload),
+      let header = try? JSONDecoder().decode(OtherHeader.self, from: Data(parts.header))
+    else { return false }
+    return header.rowCount == nil
+  }
+}

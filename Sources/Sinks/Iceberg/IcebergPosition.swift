@@ -1,0 +1,171 @@
+import Actors
+import Checkpointing
+import FoundationEssentials
+import Iceberg
+import Synchronization
+
+/// Who may commit to a sink's tables, and what their positions say. The position of a table is a property of it, which
+/// changes in the same commit as its rows.
+struct IcebergFence: Hashable, Sendable {
+  /// The job's name.
+  let job: String
+  /// The sink's name.
+  let sink: String
+  /// This instance.
+  let owner: JobOwner
+  /// The newest checkpoint that this instance was restored from.
+  let newest: CheckpointID
+
+  /// The name of the property.
+  var property: String { Self.property(job: job, sink: sink) }
+
+  static func property(job: String, sink: String) -> String { "weir.position.\(job).\(sink)" }
+
+  /// The position that a table holds; `nil` when it never saw the job.
+  func stored(_ metadata: TableMetadata) throws(IcebergError) -> SinkPosition? {
+    guard let text = metadata.properties[property] else { return nil }
+    guard let position = try? JSONDecoder().decode(SinkPosition.self, from: Data(text.utf8)) else {
+      throw IcebergError(
+        .corrupt, "the table property \(property) is not a position of Weir: restore it from an older metadata file")
+    }
+    return position
+  }
+
+  /// The value of the property.
+  static func text(_ position: SinkPosition) throws(IcebergError) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    guard let bytes = try? encoder.encode(position) else {
+      throw IcebergError(.invalid, "a position cannot be written as JSON")
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// What a table's position says about commits of this instance.
+  enum Decision: Hashable, Sendable {
+    /// Commits after this checkpoint are to be applied, those up to it were.
+    case applyAfter(CheckpointID)
+    /// Somebody else owns the job, or history was lost.
+    case conflict(PositionConflict)
+  }
+
+  /// What to do with commits to a table that holds `stored`.
+  ///
+  /// A commit of an older attempt may land after this instance claimed the table, when it was on its way. Up to the
+  /// checkpoint that this instance was restored from it is the very commit that this instance would make.
+  /// - Parameter reached: the checkpoint that the table had reached when this instance saw it last.
+  func decide(stored: SinkPosition?, reached: CheckpointID) -> Decision {
+    let conflict = Decision.conflict(
+      PositionConflict(
+        sink: sink, expected: SinkPosition(owner: owner, checkpoint: reached, sources: SourcePositions()),
+        found: stored))
+    guard let stored, stored.owner.lineage == owner.lineage, stored.checkpoint >= reached else { return conflict }
+    if stored.owner.attempt == owner.attempt { return .applyAfter(stored.checkpoint) }
+    guard stored.owner.attempt < owner.attempt, stored.checkpoint <= newest else { return conflict }
+    return .applyAfter(stored.checkpoint)
+  }
+}
+
+/// Carries out of a transaction what its errors cannot say.
+final class IcebergVerdict: Sendable {
+  private let state = Mutex<(failure: (any Error)?, rows: Int)>((nil, 0))
+
+  /// Why the transaction was ended from inside.
+  var failure: (any Error)? { state.withLock { $0.failure } }
+  /// The rows of the newest plan.
+  var rows: Int { state.withLock { $0.rows } }
+
+  /// Ends the transaction.
+  func refuse(_ error: any Error) -> IcebergError {
+    state.withLock { $0.failure = error }
+    return IcebergError(.invalid, "\(error)")
+  }
+
+  func planned(rows: Int) { state.withLock { $0.rows = rows } }
+}
+
+/// Writes the position with this instance as its owner: older attempts find it and stop.
+struct ClaimPosition: TableChange {
+  let fence: IcebergFence
+  let verdict: IcebergVerdict
+
+  mutating func plan(on table: LoadedTable, context: ChangeContext) async throws(IcebergError) -> PlannedChange? {
+    let stored = try fence.stored(table.metadata)
+    switch fence.owner.claim(sink: fence.sink, stored: stored, newest: fence.newest) {
+    case .conflict(let conflict): throw verdict.refuse(conflict)
+    case .claim(let position):
+      if stored == position { return nil }
+      return PlannedChange(
+        requirements: [.tableUUID(table.metadata.tableUUID)],
+        updates: [.setProperties([fence.property: try IcebergFence.text(position)])])
+    }
+  }
+}
+
+/// The rows of one checkpoint for one table.
+struct IcebergEpoch: Hashable, Sendable {
+  let checkpoint: CheckpointID
+  let sources: SourcePositions
+  let files: [DataFile]
+}
+
+/// Appends the files of epochs, and moves the position, in one snapshot; epochs that the table has already are left out.
+struct PositionedAppend: TableChange {
+  let fence: IcebergFence
+  let reached: CheckpointID
+  let epochs: [IcebergEpoch]
+  /// The position after the append.
+  let position: SinkPosition
+  let verdict: IcebergVerdict
+  private var append: AppendFiles?
+  private var appended = 0
+  private var abandoned: [String] = []
+
+  init(
+    _ fence: IcebergFence, reached: CheckpointID, epochs: [IcebergEpoch], position: SinkPosition,
+    verdict: IcebergVerdict
+  ) {
+    self.fence = fence
+    self.reached = reached
+    self.epochs = epochs
+    self.position = position
+    self.verdict = verdict
+  }
+
+  var writtenFiles: [String] { abandoned + (append?.writtenFiles ?? []) }
+
+  /// The epochs that `metadata` lacks.
+  func missing(in metadata: TableMetadata) throws(IcebergError) -> ArraySlice<IcebergEpoch> {
+    switch fence.decide(stored: try fence.stored(metadata), reached: reached) {
+    case .conflict(let conflict): throw verdict.refuse(conflict)
+    case .applyAfter(let checkpoint): return epochs.drop { $0.checkpoint <= checkpoint }
+    }
+  }
+
+  mutating func plan(on table: LoadedTable, context: ChangeContext) async throws(IcebergError) -> PlannedChange? {
+    let missing = try missing(in: table.metadata)
+    guard !missing.isEmpty else { return nil }
+    if append == nil || appended != missing.count {
+      abandoned += append?.writtenFiles ?? []
+      append = AppendFiles(missing.flatMap(\.files), summary: try summary())
+      appended = missing.count
+    }
+    verdict.planned(rows: missing.reduce(0) { $0 + $1.files.reduce(0) { $0 + Int($1.recordCount) } })
+    guard var append, var plan = try await append.plan(on: table, context: context) else { return nil }
+    self.append = append
+    plan.updates.append(.setProperties([fence.property: try IcebergFence.text(position)]))
+    return plan
+  }
+
+  private func summary() throws(IcebergError) -> [String: String] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    guard let positions = try? encoder.encode(position.sources.offsets) else {
+      throw IcebergError(.invalid, "source positions cannot be written as JSON")
+    }
+    return [
+      "weir.job": fence.job, "weir.sink": fence.sink, "weir.checkpoint": "\(position.checkpoint)",
+      "weir.lineage": fence.owner.lineage, "weir.positions": String(decoding: positions, as: UTF8.self)
+    ]
+  }
+}
