@@ -43,7 +43,7 @@ struct CatalogTests {
     process.executableURL = URL(filePath: program)
     process.arguments = arguments
     let output = FileManager.default.temporaryDirectory.appending(path: "weir-judge-\(UUID().uuidString)")
-    FileManager.default.createFile(atPath: output.path, contents: nil)
+    try Data().write(to: output)
     defer { try? FileManager.default.removeItem(at: output) }
     let handle = try FileHandle(forWritingTo: output)
     process.standardOutput = handle
