@@ -8,9 +8,16 @@ import Testing
 enum CatalogFixture {
   static let logger = Logger(label: "catalogs")
 
-  /// A directory of its own for each test; the system's temporary directory is cleaned by the system.
+  /// Where the tests of this process put their directories; removed when it ends.
+  private static let root: String = {
+    let path = "/tmp/weir-catalogs-\(getpid())"
+    atexit { try? FileManager.default.removeItem(atPath: "/tmp/weir-catalogs-\(getpid())") }
+    return path
+  }()
+
+  /// A directory of its own for each test.
   static func directory() throws -> String {
-    let path = "/tmp/weir-catalogs-\(getpid())-\(UUID().uuidString.prefix(8))"
+    let path = "\(root)/\(UUID().uuidString.prefix(8))"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     return path
   }
