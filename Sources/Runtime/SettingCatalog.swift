@@ -12,7 +12,9 @@ extension Settings {
   }
 
   /// Every setting there is, in the order in which they are printed.
-  public static let catalog: [Definition] = dataflow + checkpoints + supervision + operation + places + catalogs
+  public static let catalog: [Definition] =
+    dataflow + checkpoints + supervision + operation + places + catalogs
+    + maintenance
 
   private static let second: Int64 = 1_000_000_000
   private static let day: Int64 = 86400 * second
@@ -112,14 +114,14 @@ extension Settings {
   ]
   private static let catalogs = [
     Definition(
-      name: "WEIR_CATALOG", kind: .choice(["filesystem", "sql"]), fallback: "filesystem",
-      summary: "Where Iceberg tables are registered: directories of the warehouse, or a PostgreSQL database."),
+      name: "WEIR_CATALOG", kind: .choice(["filesystem", "sql", "rest"]), fallback: "filesystem",
+      summary: "Where Iceberg tables are registered: directories of the warehouse, a PostgreSQL database, or a server."),
     Definition(
       name: "WEIR_CATALOG_NAME", kind: .text, fallback: "weir",
       summary: "The catalog's name in the database; several share one."),
     Definition(
       name: "WEIR_CATALOG_URL", kind: .url, fallback: nil,
-      summary: "The database of the catalog; by default that of WEIR_POSTGRES_URL."),
+      summary: "The database of sql, by default that of WEIR_POSTGRES_URL; the address of the server of rest."),
     Definition(
       name: "WEIR_CATALOG_PORT", kind: .count(0...65535), fallback: nil,
       summary: "The port of Weir's Iceberg REST catalog; unset: none is served; 0 takes a free one and says which."),
@@ -132,5 +134,33 @@ extension Settings {
     Definition(
       name: "WEIR_CATALOG_VEND_CREDENTIALS", kind: .choice(["false", "true"]), fallback: "false",
       summary: "Whether clients of the REST catalog are given Weir's own S3 credentials.")
+  ]
+
+  private static let maintenance = [
+    Definition(
+      name: "WEIR_MAINTENANCE", kind: .choice(["on", "off"]), fallback: "on",
+      summary: "Whether `weir run` keeps the Iceberg tables of its job in shape; a table's option maintenance says no."),
+    Definition(
+      name: "WEIR_MAINTENANCE_INTERVAL", kind: .duration((second / 10)...day), fallback: "30s",
+      summary: "How often each table is looked at, at least; sooner when it has many commits."),
+    Definition(
+      name: "WEIR_MAINTENANCE_FILES", kind: .count(2...10_000), fallback: "8",
+      summary: "A table is compacted after about so many commits, and never after less than half of them."),
+    Definition(
+      name: "WEIR_MAINTENANCE_BYTES", kind: .size((1 << 20)...(1 << 40)), fallback: "256MiB",
+      summary: "Data files that one round rewrites in a table, at most; a group that is begun is finished."),
+    Definition(
+      name: "WEIR_MAINTENANCE_CPU", kind: .number(0.01...1), fallback: "0.25",
+      summary: "The part of one core that rewriting may take."),
+    Definition(
+      name: "WEIR_SNAPSHOT_RETENTION", kind: .duration(0...(3650 * day)), fallback: "1h",
+      summary:
+        "How long snapshots stay readable in tables without history.expire.max-snapshot-age-ms; 10 stay at least."),
+    Definition(
+      name: "WEIR_ORPHAN_INTERVAL", kind: .duration(0...(365 * day)), fallback: "1d",
+      summary: "How often files that no table refers to are looked for; 0 is never."),
+    Definition(
+      name: "WEIR_ORPHAN_GRACE", kind: .duration(0...(3650 * day)), fallback: "3d",
+      summary: "How old such files must be before they are removed; longer than any job or writer stands still.")
   ]
 }

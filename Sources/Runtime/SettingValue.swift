@@ -18,6 +18,8 @@ public enum SettingKind: Hashable, Sendable {
   case duration(ClosedRange<Int64>)
   /// A size such as `64MiB`, in this range of bytes.
   case size(ClosedRange<Int>)
+  /// A number with or without a fraction in this range.
+  case number(ClosedRange<Double>)
   /// One of these words.
   case choice([String])
   /// Any text.
@@ -33,6 +35,7 @@ public enum SettingKind: Hashable, Sendable {
     case .count: "count"
     case .duration: "duration"
     case .size: "bytes"
+    case .number: "number"
     case .choice(let words): words.joined(separator: "|")
     case .text: "text"
     case .url: "url"

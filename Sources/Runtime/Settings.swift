@@ -90,6 +90,22 @@ public struct Settings: Sendable {
   public let catalogToken: String?
   /// Whether clients of the REST catalog are given this process's S3 credentials.
   public let vendsCatalogCredentials: Bool
+  /// Whether a job keeps its Iceberg tables in shape.
+  public let maintainsTables: Bool
+  /// How often each table is looked at, in nanoseconds.
+  public let maintenanceInterval: Int64
+  /// After about how many commits a table is compacted.
+  public let maintenanceFiles: Int
+  /// Bytes of data files that one round rewrites in a table.
+  public let maintenanceBytes: Int
+  /// The part of one core that rewriting may take, more than 0 and at most 1.
+  public let maintenanceShare: Double
+  /// How long snapshots stay readable where the table does not say so, in nanoseconds.
+  public let snapshotRetention: Int64
+  /// How often orphans are looked for, in nanoseconds; 0 for never.
+  public let orphanInterval: Int64
+  /// How old orphans must be, in nanoseconds.
+  public let orphanGrace: Int64
   /// Every setting with its value and origin, in the order of the catalog.
   public let entries: [Entry]
 
@@ -136,6 +152,14 @@ public struct Settings: Sendable {
     catalogHost = lookup.text("WEIR_CATALOG_HOST") ?? ""
     catalogToken = lookup.text("WEIR_CATALOG_TOKEN")
     vendsCatalogCredentials = lookup.text("WEIR_CATALOG_VEND_CREDENTIALS") == "true"
+    maintainsTables = lookup.text("WEIR_MAINTENANCE") != "off"
+    maintenanceInterval = lookup.duration("WEIR_MAINTENANCE_INTERVAL")
+    maintenanceFiles = lookup.count("WEIR_MAINTENANCE_FILES")
+    maintenanceBytes = lookup.count("WEIR_MAINTENANCE_BYTES")
+    maintenanceShare = lookup.fraction("WEIR_MAINTENANCE_CPU")
+    snapshotRetention = lookup.duration("WEIR_SNAPSHOT_RETENTION")
+    orphanInterval = lookup.duration("WEIR_ORPHAN_INTERVAL")
+    orphanGrace = lookup.duration("WEIR_ORPHAN_GRACE")
     lookup.rejectUnknownNames(flags: flags, environment: environment)
     if keyGroups < parallelism {
       lookup.problems.append(
@@ -169,6 +193,18 @@ private struct Lookup {
   mutating func count(_ name: String) -> Int { Int(number(name)) }
 
   mutating func duration(_ name: String) -> Int64 { number(name) }
+
+  /// A number that may have a fraction.
+  mutating func fraction(_ name: String) -> Double {
+    guard let (definition, written, origin) = find(name), case .number(let range) = definition.kind else { return 0 }
+    let text = written ?? ""
+    guard let value = Double(text), range.contains(value) else {
+      problems.append("\(name) (\(origin.rawValue)): expected \(expected(definition.kind)), found '\(text)'")
+      return range.upperBound
+    }
+    note(definition, text, origin)
+    return value
+  }
 
   mutating func text(_ name: String) -> String? {
     guard let (definition, written, origin) = find(name) else { return nil }
@@ -232,7 +268,7 @@ private struct Lookup {
     case .count: Int64(text)
     case .duration: UnitText.nanoseconds(text)
     case .size: UnitText.bytes(text)
-    case .choice, .text, .url, .secret: nil
+    case .number, .choice, .text, .url, .secret: nil
     }
   }
 
@@ -240,7 +276,7 @@ private struct Lookup {
     switch kind {
     case .count(let range), .size(let range): range.contains(Int(value))
     case .duration(let range): range.contains(value)
-    case .choice, .text, .url, .secret: true
+    case .number, .choice, .text, .url, .secret: true
     }
   }
 
@@ -248,7 +284,7 @@ private struct Lookup {
     switch kind {
     case .duration: UnitText.duration(value)
     case .size: UnitText.size(value)
-    case .count, .choice, .text, .url, .secret: String(value)
+    case .count, .number, .choice, .text, .url, .secret: String(value)
     }
   }
 
@@ -260,6 +296,7 @@ private struct Lookup {
         + "to \(UnitText.duration(range.upperBound))"
     case .size(let range):
       "a size such as 64MiB, from \(UnitText.size(Int64(range.lowerBound))) to \(UnitText.size(Int64(range.upperBound)))"
+    case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
     case .choice(let words): "one of \(words.joined(separator: ", "))"
     case .text, .url, .secret: "text"
     }

@@ -116,6 +116,8 @@ struct SettingsTests {
       let shown = settings.entries.first { $0.definition.name == name }?.value ?? ""
       #expect(shown.contains("***") && !shown.contains("hush") && !shown.contains("s3cret"), "\(shown)")
     }
+    let remote = try Settings(environment: ["WEIR_CATALOG": "rest", "WEIR_CATALOG_URL": "https://u:s3cret@h/catalog"])
+    #expect(remote.catalog == "rest" && remote.catalogURL == "https://u:s3cret@h/catalog")
     #expect(problems(["WEIR_CATALOG_PORT": "-1"]).count == 1 && problems(["WEIR_CATALOG": "hive"]).count == 1)
     #expect(problems(["WEIR_CATALOG_VEND_CREDENTIALS": "yes"]).count == 1)
   }
