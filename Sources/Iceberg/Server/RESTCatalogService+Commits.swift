@@ -65,18 +65,27 @@ extension RESTCatalogService {
   /// Commits, and tries again when another commit was faster but all requirements still hold: a client asked for
   /// nothing more.
   private func commitExisting(_ commits: [TableCommit]) async throws -> [LoadedTable] {
-    for attempt in 1..<max(2, options.commitAttempts) {
+    var attempt = 1
+    while attempt < max(2, options.commitAttempts) {
       if let tables = try await commitOnce(commits) { return tables }
-      for commit in commits { try await check(commit) }
-      logger.debug(
-        "a commit lost a race; trying again",
-        metadata: ["tables": "\(commits.map(\.identifier))", "attempt": "\(attempt)"])
-      try await environment.sleep(Int64(environment.random() % UInt64(20 * attempt)) + 5)
+      try await waitForNext(attempt, commits)
+      attempt += 1
     }
     return try await catalog.commit(commits)
   }
 
+  /// Lets the other commit finish; throws the requirement that does not hold any more.
+  @inline(never)  // Inlined, it makes the optimiser of Swift 6.3.1 crash while it splits the caller.
+  private func waitForNext(_ attempt: Int, _ commits: [TableCommit]) async throws {
+    for commit in commits { try await check(commit) }
+    logger.debug(
+      "a commit lost a race; trying again",
+      metadata: ["tables": "\(commits.map(\.identifier))", "attempt": "\(attempt)"])
+    try await environment.sleep(Int64(environment.random() % UInt64(20 * attempt)) + 5)
+  }
+
   /// The tables after the commit; `nil` when it was in conflict.
+  @inline(never)
   private func commitOnce(_ commits: [TableCommit]) async throws(IcebergError) -> [LoadedTable]? {
     do {
       return try await catalog.commit(commits)
@@ -86,6 +95,7 @@ extension RESTCatalogService {
   }
 
   /// Throws the requirement that does not hold now.
+  @inline(never)
   private func check(_ commit: TableCommit) async throws(IcebergError) {
     let table = try await catalog.loadTable(commit.identifier)
     try table.metadata.check(commit.requirements)
