@@ -29,6 +29,8 @@ struct IcebergConfiguration: Sendable {
   /// Files of streams are smaller than those of batches by default: more of them are written at a time.
   static let streamFileSizeBytes: Int64 = 128 << 20
   static let fileSizeProperty = "write.target-file-size-bytes"
+  /// Every commit writes a metadata file: without this they would pile up by the ten thousands each day.
+  static let metadataCleanupProperty = "write.metadata.delete-after-commit.enabled"
 
   /// Reads the options of `table`.
   /// - Throws: ``SinkError``, or ``SQL/SQLDiagnostic``, which name the option.
@@ -109,6 +111,7 @@ struct IcebergConfiguration: Sendable {
     schema.identifierFieldIDs = Self.identifiers(schema, primaryKey)
     var all = tableProperties
     if all[Self.fileSizeProperty] == nil { all[Self.fileSizeProperty] = String(Self.streamFileSizeBytes) }
+    if all[Self.metadataCleanupProperty] == nil { all[Self.metadataCleanupProperty] = "true" }
     all.merge(properties) { _, own in own }
     return TableCreation(
       schema: schema, spec: try PartitioningText.parseSpec(partitioning, schema: schema),
