@@ -3,8 +3,8 @@ import Parquet
 /// Rewrites small files, and files with many deleted rows, while others write: one group of files of a partition for
 /// each commit.
 ///
-/// Rows keep their partition, their sequence number and, in v3, their ids. A group whose files others removed or deleted
-/// rows of meanwhile is given up and counted; nothing of others' is lost.
+/// Rows keep their partition, their sequence number and, in v3, their ids. A group whose files others removed or
+/// deleted rows of meanwhile is given up and counted; nothing of others' is lost.
 public struct Compaction: Sendable {
   /// Which files are worth rewriting.
   public var policy: CompactionPolicy

@@ -58,7 +58,7 @@ public enum MaintenanceStep: Hashable, Sendable {
 }
 
 extension MaintenancePolicy {
-  /// What is due on a table, in the order in which it should be done. Decides from metadata alone, without reading files.
+  /// What is due on a table, in the order in which it should be done. Decides from metadata alone.
   ///
   /// - Parameters:
   ///   - metadata: the table's present state.

@@ -21,7 +21,7 @@ public struct OrphanRemoval: Sendable {
 
   /// Looks for orphans and removes them.
   ///
-  /// Only the table's own location is listed; nothing is deleted when a part of what the table refers to cannot be read.
+  /// Only the table's own location is listed; nothing is deleted when part of what the table refers to is unreadable.
   /// - Throws: kind `invalid` when `gc.enabled` is false, and what reading throws.
   public func run(
     _ table: inout Table, environment: CommitEnvironment = .system

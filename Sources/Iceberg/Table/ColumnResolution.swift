@@ -79,8 +79,8 @@ struct ColumnResolver: Sendable {
     }
     throw IcebergError(
       .corrupt,
-      "\(source): the column '\(field.name)' (id \(field.id)) is \(field.type) in the table and \(file.kind) in the file, "
-        + "which cannot be converted")
+      "\(source): the column '\(field.name)' (id \(field.id)) is \(field.type) in the table and \(file.kind) in the "
+        + "file, which cannot be converted")
   }
 }
 

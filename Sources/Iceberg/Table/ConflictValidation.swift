@@ -1,5 +1,5 @@
-/// Looks for what others committed meanwhile and a change cannot live with. All failures have kind `conflict`, and end the
-/// attempts: the caller must plan the change anew.
+/// Looks for what others committed meanwhile and a change cannot live with. All failures have kind `conflict`, and end
+/// the attempts: the caller must plan the change anew.
 struct ConflictValidation: Sendable {
   private let metadata: TableMetadata
   private let head: Snapshot?
@@ -67,8 +67,8 @@ struct ConflictValidation: Sendable {
     if let entry = entries.first(where: { evaluator.mayMatch($0.file) }) {
       throw IcebergError(
         .conflict,
-        "another commit (snapshot \(entry.snapshotID ?? 0)) added \(entry.file.filePath), which may have rows that this "
-          + "change should have seen: plan it anew")
+        "another commit (snapshot \(entry.snapshotID ?? 0)) added \(entry.file.filePath), which may have rows that "
+          + "this change should have seen: plan it anew")
     }
   }
 

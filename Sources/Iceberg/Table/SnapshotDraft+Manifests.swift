@@ -109,8 +109,8 @@ extension SnapshotDraft {
     if let missing = removal.keys.subtracting(found).min(by: { $0.path < $1.path }) {
       throw IcebergError(
         .conflict,
-        "the file \(missing.path), which this commit replaces or removes, is no longer part of the table: another commit "
-          + "removed it; plan the change anew")
+        "the file \(missing.path), which this commit replaces or removes, is no longer part of the table: another "
+          + "commit removed it; plan the change anew")
     }
     return result
   }

@@ -68,7 +68,7 @@ public struct SnapshotSummary: Sendable {
   ///
   /// - Parameters:
   ///   - operation: `append`, `replace`, `overwrite` or `delete`.
-  ///   - parent: the parent's summary; `nil` without a parent. A total that the parent lacks is left out, never guessed.
+  ///   - parent: the parent's summary; `nil` without a parent. A total that the parent lacks is left out.
   public func build(operation: String, parent: [String: String]?) -> [String: String] {
     var summary: [String: String] = ["operation": operation]
     func set(_ name: String, _ value: Int64) { if value > 0 { summary[name] = String(value) } }

@@ -53,7 +53,8 @@ public protocol TableChange: Sendable {
   ///   ends the attempts.
   mutating func plan(on table: LoadedTable, context: ChangeContext) async throws(IcebergError) -> PlannedChange?
 
-  /// All files that planning wrote so far, in all attempts: those that the table does not refer to in the end are removed.
+  /// All files that planning wrote so far, in all attempts: those that the table does not refer to in the end are
+  /// removed.
   var writtenFiles: [String] { get }
 }
 

@@ -31,7 +31,7 @@ public struct TableSettings: Hashable, Sendable {
     return value
   }
 
-  /// The boolean `name`, or `fallback` when it is absent: `true` in any case is true, everything else is false, as in Java.
+  /// The boolean `name`, or `fallback` when it is absent: `true` in any case is true, all else is false, as in Java.
   public func boolean(_ name: String, default fallback: Bool) -> Bool {
     guard let text = properties[name] else { return fallback }
     return text.lowercased() == "true"
@@ -110,7 +110,7 @@ public struct CommitRetry: Hashable, Sendable {
     self.totalMilliseconds = max(1, totalMilliseconds)
   }
 
-  /// The pause before attempt `attempt` (the second one is 2), in milliseconds: exponential, with jitter of up to a tenth.
+  /// The pause before attempt `attempt` (the second is 2), in milliseconds: exponential, with jitter of up to a tenth.
   ///
   /// - Parameter random: decides the jitter.
   public func waitMilliseconds(beforeAttempt attempt: Int, random: UInt64) -> Int64 {

@@ -52,8 +52,8 @@ public struct CommitOutcome: Sendable {
 
 /// Commits changes optimistically: plans them onto the table's state, and again onto the new one after a conflict.
 ///
-/// A lost answer is settled by looking for the commit's snapshots in the table; files are deleted only when it is certain
-/// that no state of the table refers to them.
+/// A lost answer is settled by looking for the commit's snapshots in the table; files are deleted only when it is
+/// certain that no state of the table refers to them.
 public struct TransactionRunner: Sendable {
   /// The catalog.
   public var catalog: any Catalog

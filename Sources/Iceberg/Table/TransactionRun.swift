@@ -223,8 +223,8 @@ struct TransactionRun {
   private func unknown(after error: IcebergError) -> IcebergError {
     IcebergError(
       .unknownOutcome,
-      "the answer to a commit of \(works.map(\.table.identifier.description).joined(separator: ", ")) was lost, and it was "
-        + "not found in the table so far; look for snapshots with weir.commit-id \(commitID) before trying again. "
+      "the answer to a commit of \(works.map(\.table.identifier.description).joined(separator: ", ")) was lost, and it "
+        + "was not found in the table so far; look for snapshots with weir.commit-id \(commitID) before trying again. "
         + "Then: \(error.message)")
   }
 
