@@ -35,10 +35,18 @@ package struct IcebergSinkTables: Sendable {
   }
 
   /// The tables that are there: of a name with columns in it, those that have the sink's position.
-  package func tables(in catalog: any Catalog) async throws(IcebergError) -> [TableIdentifier] {
+  ///
+  /// - Parameter known: tables that were found before, and need not be loaded again.
+  package func tables(
+    in catalog: any Catalog, known: Set<TableIdentifier> = []
+  ) async throws(IcebergError) -> [TableIdentifier] {
     let property = IcebergFence.property(job: configuration.job, sink: configuration.sink)
     var found: [TableIdentifier] = []
     for identifier in try await candidates(catalog) {
+      if known.contains(identifier) {
+        found.append(identifier)
+        continue
+      }
       do throws(IcebergError) {
         let table = try await catalog.loadTable(identifier)
         if configuration.name.fixed != nil || table.metadata.properties[property] != nil { found.append(identifier) }
