@@ -124,10 +124,35 @@ import Testing
     }
   }
 
-  @Test("Puffin files of the specification's samples are read, Zstandard blobs too")
-  func puffinSamples() throws {
+  @Test("The empty Puffin file of the specification's samples is read")
+  func emptyPuffin() throws {
     let empty = try PuffinFile.read(try Self.bytes("UEZBMVBGQTF7ImJsb2JzIjpbXX0MAAAAAAAAAFBGQTE="), path: "p")
     #expect(empty.blobs.isEmpty)
+  }
+
+  @Test("Blobs and footers of Puffin files that PyArrow compressed are read; damage never ends the process")
+  func compressedPuffin() throws {
+    try ManifestJudge.withDirectory { directory in
+      let files = try ManifestJudge.run(["puffin-write", directory]).arrayValue ?? []
+      #expect(files.count == 4)
+      var generator = SeededGenerator(seed: 9)
+      for item in files {
+        let bytes = try ManifestJudge.read(try item.string("file"))
+        let expected = try item.array("blobs").compactMap(\.stringValue)
+        let file = try PuffinFile.read(bytes, path: "p")
+        #expect(file.blobs.map(\.compressionCodec) == [nil, "lz4", "zstd"])
+        #expect(file.properties == ["created-by": "judge"])
+        for (blob, text) in zip(file.blobs, expected) {
+          #expect(try PuffinFile.content(of: blob, in: bytes, path: "p") == Array(text.utf8))
+        }
+        for _ in 0..<(bytes.count < 5000 ? 300 : 5) {
+          var damaged = bytes
+          damaged[Int.random(in: 0..<damaged.count, using: &generator)] ^= UInt8.random(in: 1...255, using: &generator)
+          guard let read = try? PuffinFile.read(damaged, path: "p") else { continue }
+          for blob in read.blobs { _ = try? PuffinFile.content(of: blob, in: damaged, path: "p") }
+        }
+      }
+    }
   }
 
   @Test("Deletion vectors are found in the Puffin file at the offsets that the writer gave")

@@ -247,6 +247,13 @@ import Testing
     ]
     for entry in wrong { #expect(throws: IcebergError.self) { try writer.append(entry) } }
     #expect(writer.isEmpty)
+    var vectors = try ManifestWriter(formatVersion: 3, schema: schema, spec: spec, content: .deletes, snapshotID: 1)
+    #expect(throws: IcebergError.self, "version 3 takes no new position delete files") {
+      try vectors.append(
+        ManifestEntry(status: .added, snapshotID: 1, sequenceNumber: nil, fileSequenceNumber: nil, file: deletes))
+    }
+    try vectors.append(
+      ManifestEntry(status: .existing, snapshotID: 1, sequenceNumber: 1, fileSequenceNumber: 1, file: deletes))
     let unknown = PartitionSpec(fields: [
       PartitionField(sourceID: 1, fieldID: 1000, name: "p", transform: .unknown("zorder"))
     ])

@@ -7,6 +7,7 @@
   manifest_judge.py pyiceberg-write DIR    a table by pyiceberg; prints its plan and where it is
   manifest_judge.py roaring FILE           the positions of a 64-bit Roaring bitmap, as pyroaring reads it
   manifest_judge.py roaring-write DIR      bitmaps by pyroaring, and their positions
+  manifest_judge.py puffin-write DIR       Puffin files with blobs and footers that PyArrow compressed, and the blobs' texts
   manifest_judge.py java-plan METADATA     data files with their delete files, as Java plans a scan
   manifest_judge.py java-write DIR VERSION a table with deletes, by Java; prints its plan and where it is
 """
@@ -107,6 +108,26 @@ def roaring_write(directory):
             if optimise: bitmap.run_optimize()
             name = os.path.join(directory, "%d-%d.bin" % (index, optimise))
             open(name, "wb").write(bitmap.serialize()); result.append({"file": name, "positions": sorted(shape)})
+    return result
+
+def puffin_write(directory):
+    import struct
+    import pyarrow as pa
+    result = []
+    for index, texts in enumerate((["a", "b", "c"], ["", "", ""], ["x" * 300000, "abcdefgh" * 40000, "".join("%d," % (i * i) for i in range(60000))])):
+        for compressed_footer in ((False, True) if index == 2 else (index == 0,)):
+            data, blobs = b"PFA1", []
+            for text, codec in zip(texts, (None, "lz4", "zstd")):
+                content = text.encode()
+                if codec: content = pa.compress(content, codec=codec, asbytes=True)
+                blobs.append({"type": "t", "fields": [1], "snapshot-id": 2, "sequence-number": 3, "offset": len(data), "length": len(content),
+                              **({"compression-codec": codec} if codec else {})})
+                data += content
+            footer = json.dumps({"blobs": blobs, "properties": {"created-by": "judge"}}).encode()
+            if compressed_footer: footer = pa.compress(footer, codec="lz4", asbytes=True)
+            data += b"PFA1" + footer + struct.pack("<iI", len(footer), int(compressed_footer)) + b"PFA1"
+            name = os.path.join(directory, "%d-%d.puffin" % (index, compressed_footer))
+            open(name, "wb").write(data); result.append({"file": name, "blobs": texts})
     return result
 
 def plan(table):

@@ -157,7 +157,8 @@ struct EntryLayout {
     result.equalityIDs = try row.longs(file.equalityIDs, "equality_ids")?.map { Int($0) }
     // Files that are not equality deletes should have null; some writers write an empty list.
     if fileContent != .equalityDeletes, result.equalityIDs?.isEmpty == true { result.equalityIDs = nil }
-    result.sortOrderID = try row.int(file.sortOrderID, "sort_order_id")
+    // Position deletes are sorted by file and position, whatever their writer says.
+    result.sortOrderID = fileContent == .positionDeletes ? nil : try row.int(file.sortOrderID, "sort_order_id")
     result.firstRowID = try row.long(file.firstRowID, "first_row_id")
     result.referencedDataFile = try row.text(file.referencedDataFile, "referenced_data_file")
     result.contentOffset = try row.long(file.contentOffset, "content_offset")

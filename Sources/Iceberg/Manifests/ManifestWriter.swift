@@ -123,6 +123,9 @@ public struct ManifestWriter: Sendable {
       guard entry.fileSequenceNumber == nil else {
         throw invalid("an added file has no file sequence number before its commit")
       }
+      guard formatVersion < 3 || file.content != .positionDeletes || file.contentOffset != nil else {
+        throw invalid("from format version 3 on deletion vectors are added, no position delete files")
+      }
     } else {
       guard entry.sequenceNumber != nil, entry.fileSequenceNumber != nil else {
         throw invalid("an existing or deleted file must have both sequence numbers")
@@ -164,7 +167,7 @@ public struct ManifestWriter: Sendable {
       counts(file.nullValueCounts), counts(file.nanValueCounts), bounds(file.lowerBounds), bounds(file.upperBounds),
       file.keyMetadata.map { .bytes($0) } ?? .null, file.splitOffsets.map { .array($0.map { .integer($0) }) } ?? .null,
       file.equalityIDs.map { .array($0.map { .integer(Int64($0)) }) } ?? .null,
-      file.sortOrderID.map { .integer(Int64($0)) } ?? .null
+      optional(file.content == .positionDeletes ? nil : file.sortOrderID.map { Int64($0) })
     ]
     if formatVersion >= 3 { values.append(content == .data ? optional(file.firstRowID) : .null) }
     values.append(file.referencedDataFile.map { .string($0) } ?? .null)

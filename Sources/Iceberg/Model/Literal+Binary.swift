@@ -90,7 +90,9 @@ extension Literal {
     case (.int(let value), .long): return .long(Int64(value))
     case (.float(let value), .double): return .double(Double(value))
     case (.fixed(let value), .fixed(let length)): return value.count == length ? self : nil
-    case (.date(let days), .timestamp): return .timestamp(Int64(days) * CivilDateTime.microsecondsPerDay)
+    case (.date(let days), .timestamp):
+      let (value, overflow) = Int64(days).multipliedReportingOverflow(by: CivilDateTime.microsecondsPerDay)
+      return overflow ? nil : .timestamp(value)
     case (.date(let days), .timestampNanos):
       let (value, overflow) = Int64(days).multipliedReportingOverflow(by: CivilDateTime.microsecondsPerDay * 1000)
       return overflow ? nil : .timestampNanos(value)

@@ -52,6 +52,7 @@ extension MetadataBuilder {
     guard let snapshot = table.snapshot(id: id) else {
       throw IcebergError(.invalid, "\(name): there is no snapshot \(id)")
     }
+    try Self.checkRetention(reference, name)
     if addedSnapshots.contains(id) { lastUpdated = snapshot.timestampMilliseconds }
     if name == "main" {
       guard reference.kind == .branch else { throw IcebergError(.invalid, "main must be a branch") }
@@ -66,6 +67,23 @@ extension MetadataBuilder {
       table.currentSnapshotID = id
     }
     table.references[name] = reference
+  }
+
+  /// Checks what the specification's "Snapshot References" say of retention.
+  private static func checkRetention(_ reference: SnapshotReference, _ name: String) throws(IcebergError) {
+    let isOfBranch = reference.minimumSnapshotsToKeep != nil || reference.maximumSnapshotAgeMilliseconds != nil
+    guard reference.kind == .branch || !isOfBranch else {
+      throw IcebergError(.invalid, "\(name): a tag has no min-snapshots-to-keep and no max-snapshot-age-ms")
+    }
+    let numbers = [
+      ("min-snapshots-to-keep", reference.minimumSnapshotsToKeep.map { Int64($0) }),
+      ("max-snapshot-age-ms", reference.maximumSnapshotAgeMilliseconds),
+      ("max-ref-age-ms", reference.maximumReferenceAgeMilliseconds)
+    ]
+    for (member, number) in numbers {
+      guard let number, number <= 0 else { continue }
+      throw IcebergError(.invalid, "\(name): \(member) must be above 0, found \(number)")
+    }
   }
 
   mutating func removeReference(_ name: String) {

@@ -25,7 +25,8 @@ public struct PartitionSpecUpdate: Sendable {
   /// - Parameters:
   ///   - sourceName: the column's full name.
   ///   - transform: how values are made.
-  ///   - name: the field's name; by default as the reference implementation names it: `ts_hour`, `id_bucket`, ….
+  ///   - name: the field's name; by default as the reference implementation names what it adds to a table: `ts_hour`,
+  ///     `id_bucket_16`, ….
   /// - Throws: ``IcebergError`` of kind `invalid` that names the column or field.
   public mutating func addField(
     _ sourceName: String, _ transform: Transform, name: String? = nil
@@ -46,7 +47,7 @@ public struct PartitionSpecUpdate: Sendable {
         "the table is partitioned by \(same.transform.text) of \(sourceName) already; remove \(same.name) first")
     }
     let earlier = table.formatVersion == 1 ? nil : recycled(source.id, transform)
-    let newName = name ?? earlier?.name ?? transform.defaultName(source: schema.columnName(source.id) ?? source.name)
+    let newName = name ?? earlier?.name ?? transform.evolvedName(source: schema.columnName(source.id) ?? source.name)
     let id = earlier?.fieldID ?? lastPartitionID + 1
     lastPartitionID = max(lastPartitionID, id)
     if let index = fields.firstIndex(where: { $0.name == newName }) {
@@ -120,7 +121,17 @@ extension Transform {
     }
   }
 
-  /// The name of a partition field as the reference implementation gives it: `ts_hour`, `id_bucket`, `name_trunc`.
+  /// The name of a field that is added to the partitioning of a table: with the width, since the field may replace one
+  /// of another width.
+  func evolvedName(source: String) -> String {
+    switch self {
+    case .bucket(let width), .truncate(let width): defaultName(source: source) + "_\(width)"
+    default: defaultName(source: source)
+    }
+  }
+
+  /// The name of a new table's partition field as the reference implementation gives it: `ts_hour`, `id_bucket`,
+  /// `name_trunc`.
   public func defaultName(source: String) -> String {
     switch self {
     case .identity: source

@@ -50,14 +50,30 @@ extension Transform {
   }
 }
 
-/// The source of a partition or sort field: `source-id`, or, of v3, the only one of `source-ids`.
-private func sourceID(_ json: JSONValue) throws(IcebergError) -> Int {
-  if let id = try json.optionalInt("source-id") { return id }
-  guard let ids = try json.ints("source-ids") else { return try json.int("source-id") }
-  guard ids.count == 1 else {
-    throw IcebergError(.unsupported, "source-ids: transforms of several columns are not supported")
+/// What a partition or sort field is made of: `source-id`, or, from v3 on, `source-ids`. A transform of several columns
+/// is none that this library knows, whatever its name; metadata that have one must still be read.
+private struct FieldSource {
+  var id: Int
+  var ids: [Int] = []
+  var transform: Transform
+
+  init(json: JSONValue) throws(IcebergError) {
+    let text = try json.string("transform")
+    let several = try json.ints("source-ids") ?? []
+    if several.count > 1 {
+      id = several[0]
+      ids = several
+      transform = .unknown(text)
+    } else {
+      if let single = several.first { id = single } else { id = try json.int("source-id") }
+      transform = try Transform(parsing: text)
+    }
   }
-  return ids[0]
+
+  static func members(_ id: Int, _ ids: [Int]) -> JSONValue.Member {
+    ids.count > 1
+      ? JSONValue.Member("source-ids", .array(ids.map { .integer($0) })) : JSONValue.Member("source-id", .integer(id))
+  }
 }
 
 extension PartitionField {
@@ -66,16 +82,16 @@ extension PartitionField {
   public init(json: JSONValue, defaultID: Int? = nil) throws(IcebergError) {
     let id: Int
     if let defaultID { id = try json.optionalInt("field-id") ?? defaultID } else { id = try json.int("field-id") }
-    self.init(
-      sourceID: try Iceberg.sourceID(json), fieldID: id, name: try json.string("name"),
-      transform: try Transform(parsing: try json.string("transform")))
+    let source = try FieldSource(json: json)
+    self.init(sourceID: source.id, fieldID: id, name: try json.string("name"), transform: source.transform)
+    sourceIDs = source.ids
   }
 
   /// The JSON (Iceberg specification, Appendix C).
   public var json: JSONValue {
     .object([
-      "source-id": .integer(sourceID), "field-id": .integer(fieldID), "name": .string(name),
-      "transform": .string(transform.text)
+      FieldSource.members(sourceID, sourceIDs), JSONValue.Member("field-id", .integer(fieldID)),
+      JSONValue.Member("name", .string(name)), JSONValue.Member("transform", .string(transform.text))
     ])
   }
 }
@@ -141,17 +157,19 @@ extension SortField {
     guard nullOrder == "nulls-first" || nullOrder == "nulls-last" else {
       throw IcebergError(.corrupt, "null-order: expected nulls-first or nulls-last, found \(nullOrder)")
     }
+    let source = try FieldSource(json: json)
     self.init(
-      sourceID: try Iceberg.sourceID(json), transform: try Transform(parsing: try json.string("transform")),
-      isAscending: direction == "asc", nullsFirst: nullOrder == "nulls-first")
+      sourceID: source.id, transform: source.transform, isAscending: direction == "asc",
+      nullsFirst: nullOrder == "nulls-first")
+    sourceIDs = source.ids
   }
 
   /// The JSON (Iceberg specification, Appendix C).
   public var json: JSONValue {
     .object([
-      "transform": .string(transform.text), "source-id": .integer(sourceID),
-      "direction": .string(isAscending ? "asc" : "desc"),
-      "null-order": .string(nullsFirst ? "nulls-first" : "nulls-last")
+      JSONValue.Member("transform", .string(transform.text)), FieldSource.members(sourceID, sourceIDs),
+      JSONValue.Member("direction", .string(isAscending ? "asc" : "desc")),
+      JSONValue.Member("null-order", .string(nullsFirst ? "nulls-first" : "nulls-last"))
     ])
   }
 }

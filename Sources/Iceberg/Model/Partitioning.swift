@@ -30,6 +30,9 @@ public struct PartitionField: Hashable, Sendable {
   public var name: String
   /// How.
   public var transform: Transform
+  /// All columns of a transform of several (v3), the first of which is ``sourceID``; empty otherwise. There is none yet
+  /// that this library knows: ``transform`` is ``Transform/unknown(_:)`` then.
+  public var sourceIDs: [Int] = []
 
   /// A partition field.
   public init(sourceID: Int, fieldID: Int, name: String, transform: Transform) {
@@ -64,6 +67,8 @@ public struct SortField: Hashable, Sendable {
   public var isAscending: Bool
   /// Whether nulls come first.
   public var nullsFirst: Bool
+  /// All columns of a transform of several (v3), as in ``PartitionField/sourceIDs``.
+  public var sourceIDs: [Int] = []
 
   /// A sort field.
   public init(sourceID: Int, transform: Transform = .identity, isAscending: Bool = true, nullsFirst: Bool = true) {

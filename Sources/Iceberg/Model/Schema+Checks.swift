@@ -39,6 +39,13 @@ extension TableSchema {
       if field.type == .unknown, field.isRequired {
         failure = failure ?? IcebergError(.invalid, "\(path.full): a column of the type unknown must be optional")
       }
+      for value in [field.initialDefault, field.writeDefault] {
+        guard let value, !field.type.canHaveDefault(value) else { continue }
+        failure =
+          failure
+          ?? IcebergError(
+            .invalid, "\(path.full): \(value.shortened) is no default of a column of the type \(field.type.text)")
+      }
     }
     if let failure { throw failure }
     for id in identifierFieldIDs { try checkIdentifier(id) }
@@ -68,6 +75,36 @@ extension TableSchema {
       }
     }
   }
+}
+
+extension IcebergType {
+  /// Whether a default (Appendix C's JSON single value) is one of the type (Iceberg specification, "Default values").
+  func canHaveDefault(_ value: JSONValue) -> Bool {
+    switch (self, value) {
+    // Defaults of a struct's fields are kept with those fields.
+    case (.structure, .object(let members)): return members.isEmpty
+    case (.list(let element), .array(let values)): return values.allSatisfy { element.canHold($0) }
+    case (.map(let key, let entry), .object):
+      guard let keys = value["keys"]?.arrayValue, let values = value["values"]?.arrayValue else { return false }
+      return keys.count == values.count && keys.allSatisfy { key.canHold($0) }
+        && values.allSatisfy { entry.canHold($0) }
+    case (.structure, _), (.list, _), (.map, _), (.unknown, _), (.unsupported, _): return false
+    default: return (try? Literal(json: value, type: self)) != nil
+    }
+  }
+
+  /// Whether a value inside of a default is one of the type.
+  fileprivate func canHold(_ value: JSONValue) -> Bool {
+    guard case .structure(let fields) = self else { return canHaveDefault(value) }
+    guard case .object(let members) = value else { return false }
+    return members.allSatisfy { member in
+      fields.first { String($0.id) == member.name }.map { $0.canHold(member.value) } ?? false
+    }
+  }
+}
+
+extension NestedField {
+  fileprivate func canHold(_ value: JSONValue) -> Bool { value == .null ? !isRequired : type.canHold(value) }
 }
 
 extension PartitionSpec {

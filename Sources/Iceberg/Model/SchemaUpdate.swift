@@ -23,6 +23,8 @@ public struct SchemaUpdate: Sendable {
   let caseSensitive: Bool
   /// Columns of this update: they may be required.
   private var added: Set<Int> = []
+  /// The fields of all partition specs: they forbid some changes of types.
+  private var partitionFields: [PartitionField] = []
   /// Whether optional columns may become required, and required ones be added, though old rows may have nulls there.
   public var allowsIncompatibleChanges = false
 
@@ -46,6 +48,7 @@ public struct SchemaUpdate: Sendable {
     guard let schema = table.currentSchema else { throw IcebergError(.corrupt, "the table has no current schema") }
     self.init(
       schema, lastColumnID: table.lastColumnID, formatVersion: table.formatVersion, caseSensitive: caseSensitive)
+    partitionFields = table.partitionSpecs.flatMap(\.fields)
   }
 
   private func find(_ name: String) throws(IcebergError) -> NestedField {
@@ -65,7 +68,7 @@ public struct SchemaUpdate: Sendable {
   ///   - doc: what it means.
   ///   - position: where it goes.
   ///   - initialDefault: the value of rows that were written before (v3).
-  ///   - writeDefault: the value for writers that have none (v3).
+  ///   - writeDefault: the value for writers that have none (v3); the initial default unless given.
   /// - Throws: ``IcebergError`` of kind `invalid` that names the column.
   public mutating func addColumn(
     _ name: String, _ type: IcebergType, parent: String? = nil, isRequired: Bool = false, doc: String? = nil,
@@ -85,7 +88,7 @@ public struct SchemaUpdate: Sendable {
     let field = fresh.assign([
       NestedField(
         id: -1, name: name, type: type, isRequired: isRequired, doc: doc, initialDefault: initialDefault,
-        writeDefault: writeDefault)
+        writeDefault: writeDefault ?? initialDefault)
     ])[0]
     lastColumnID = fresh.last
     added.insert(field.id)
@@ -155,7 +158,23 @@ public struct SchemaUpdate: Sendable {
     {
       throw IcebergError(.invalid, "\(name): a map's keys cannot be changed")
     }
-    change(field.id) { $0.type = type }
+    let fields = partitionFields.filter { $0.sourceID == field.id }
+    if let changed = fields.first(where: { !$0.transform.isUnchanged(from: field.type, to: type) }) {
+      throw IcebergError(
+        .invalid,
+        "\(name): the type \(field.type.text) cannot become \(type.text): the partition field \(changed.name), "
+          + "\(changed.transform.text), would have other values")
+    }
+    change(field.id) { column in
+      column.initialDefault = column.initialDefault.map { Self.promoted($0, from: column.type, to: type) }
+      column.writeDefault = column.writeDefault.map { Self.promoted($0, from: column.type, to: type) }
+      column.type = type
+    }
+  }
+
+  /// A default in the form of the new type; as it is when it is no value of the old one.
+  private static func promoted(_ value: JSONValue, from old: IcebergType, to new: IcebergType) -> JSONValue {
+    (try? Literal(json: value, type: old))?.promoted(to: new)?.json ?? value
   }
 
   /// Allows nulls in a column.
@@ -282,6 +301,18 @@ extension NestedField {
     default: break
     }
     return result
+  }
+}
+
+extension Transform {
+  /// Whether partition values stay what they are when a source's type is promoted (Iceberg specification, "Schema
+  /// Evolution"): a date that becomes a timestamp has another value and another hash, but the same day.
+  func isUnchanged(from old: IcebergType, to new: IcebergType) -> Bool {
+    guard old == .date, new != .date else { return true }
+    switch self {
+    case .year, .month, .day, .void: return true
+    case .identity, .bucket, .truncate, .hour, .unknown: return false
+    }
   }
 }
 

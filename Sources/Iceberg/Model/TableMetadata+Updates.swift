@@ -94,6 +94,8 @@ struct MetadataBuilder {
       throw IcebergError(.invalid, "cannot go back from format version \(table.formatVersion) to \(version)")
     }
     if table.formatVersion < 3, version >= 3 { table.nextRowID = 0 }
+    // Old tables of version 1 have no id, which version 2 requires.
+    if version > 1, table.tableUUID.isEmpty, !table.schemas.isEmpty { table.tableUUID = RandomUUID.version4() }
     table.formatVersion = version
   }
 
@@ -138,12 +140,12 @@ struct MetadataBuilder {
     guard table.formatVersion > 1 || spec.fields.enumerated().allSatisfy({ $1.fieldID == 1000 + $0 }) else {
       throw IcebergError(.invalid, "in format version 1 partition field ids must count from 1000 without gaps")
     }
-    for field in spec.fields {
-      for other in table.partitionSpecs.flatMap(\.fields)
-      where other.fieldID == field.fieldID && other.sourceID != field.sourceID && table.formatVersion > 1 {
-        throw IcebergError(
-          .invalid, "partition field id \(field.fieldID) is that of \(other.name), made of another column")
-      }
+    for field in spec.fields where table.formatVersion > 1 {
+      let others = table.partitionSpecs.flatMap(\.fields).filter { $0.fieldID == field.fieldID }
+      // Version 1 numbered each spec anew: what it left behind may go on.
+      guard let other = others.first, !others.contains(where: { $0.sourceID == field.sourceID }) else { continue }
+      throw IcebergError(
+        .invalid, "partition field id \(field.fieldID) is that of \(other.name), made of another column")
     }
     let added = PartitionSpec(specID: table.partitionSpecs.map { $0.specID + 1 }.max() ?? 0, fields: spec.fields)
     table.partitionSpecs.append(added)
@@ -206,7 +208,7 @@ extension PartitionSpec {
   package func isCompatible(with other: PartitionSpec) -> Bool {
     fields.count == other.fields.count
       && zip(fields, other.fields).allSatisfy {
-        $0.sourceID == $1.sourceID && $0.transform == $1.transform && $0.name == $1.name
+        $0.sourceID == $1.sourceID && $0.sourceIDs == $1.sourceIDs && $0.transform == $1.transform && $0.name == $1.name
       }
   }
 }
