@@ -1,4 +1,5 @@
 import Columnar
+import Foundation
 import Iceberg
 import Testing
 
@@ -70,37 +71,48 @@ import Testing
       + #""summary":{"operation":"append"}}]}"#
   }
 
-  @Test("Java plans the scan of our manifests, with names that Avro does not allow, as we do", arguments: [2, 3])
-  func plan(_ version: Int) throws {
-    try ManifestJudge.withDirectory { directory in
-      func added(_ file: DataFile) -> ManifestEntry {
-        ManifestEntry(status: .added, snapshotID: nil, sequenceNumber: nil, fileSequenceNumber: nil, file: file)
-      }
-      let old = ManifestEntry(
-        status: .existing, snapshotID: 5, sequenceNumber: 4, fileSequenceNumber: 4, file: Self.file("1.parquet"))
-      let data = try Self.manifest(version, .data, [old, added(Self.file("2.parquet"))], "\(directory)/data.avro")
-      let deletes = try Self.manifest(
-        version, .deletes, Self.deletes(version).map { added($0) }, "\(directory)/deletes.avro")
-      var list = try ManifestListWriter(
-        formatVersion: version, snapshotID: 11, parentSnapshotID: 5, sequenceNumber: 9,
-        firstRowID: version == 3 ? 1000 : nil)
-      for manifest in [data, deletes] { try list.append(manifest) }
-      let output = try list.finish()
-      #expect(output.manifests.map(\.minimumSequenceNumber) == [4, 9])
-      try ManifestJudge.write(output.bytes, "\(directory)/list.avro")
-      let text = Self.metadata(version, directory, addedRows: output.addedRows)
-      try ManifestJudge.write(Array(text.utf8), "\(directory)/v1.metadata.json")
-      let plan = try ManifestJudge.run(["java-plan", "\(directory)/v1.metadata.json"], java: true).arrayValue ?? []
-      try #require(plan.count == 2)
-      #expect(try plan[0].integer("sequence") == 4 && plan[1].integer("sequence") == 9)
-      let position = version == 3 ? "file:///d/dv.puffin@4" : "file:///d/pos.parquet@None"
-      let found = try plan[0].array("deletes").compactMap(\.stringValue)
-      #expect(Set(found) == [position, "file:///d/eq.parquet@None"])
-      #expect(plan[1]["deletes"] == .array([]))
-      #expect(plan.map { $0["first_row_id"] } == (version == 3 ? [.integer(1000), .integer(1010)] : [.null, .null]))
-      let partition = try plan[0].string("partition")
-      #expect(partition.contains("-3") && partition.contains("00000000-0000-0001-0000-000000000002"))
-      #expect(partition.contains("-12.345") && partition.contains("t=null") && partition.contains("b=7"))
+  @Test("Java plans the scan of our manifests, with names that Avro does not allow, as we do")
+  func plan() throws {
+    try ManifestJudge.withDirectory { root in
+      let tables = try [2, 3].map { version in try Self.write(version, "\(root)/\(version)") }
+      let plans = try ManifestJudge.run(["java-plan"] + tables, java: true).arrayValue ?? []
+      try #require(plans.count == 2)
+      for (version, plan) in zip([2, 3], plans) { try check(plan.arrayValue ?? [], version) }
     }
+  }
+
+  /// A table's manifests, manifest list and metadata; the latter's path.
+  private static func write(_ version: Int, _ directory: String) throws -> String {
+    func added(_ file: DataFile) -> ManifestEntry {
+      ManifestEntry(status: .added, snapshotID: nil, sequenceNumber: nil, fileSequenceNumber: nil, file: file)
+    }
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    let old = ManifestEntry(
+      status: .existing, snapshotID: 5, sequenceNumber: 4, fileSequenceNumber: 4, file: file("1.parquet"))
+    let data = try manifest(version, .data, [old, added(file("2.parquet"))], "\(directory)/data.avro")
+    let deletes = try manifest(version, .deletes, deletes(version).map { added($0) }, "\(directory)/deletes.avro")
+    var list = try ManifestListWriter(
+      formatVersion: version, snapshotID: 11, parentSnapshotID: 5, sequenceNumber: 9,
+      firstRowID: version == 3 ? 1000 : nil)
+    for manifest in [data, deletes] { try list.append(manifest) }
+    let output = try list.finish()
+    #expect(output.manifests.map(\.minimumSequenceNumber) == [4, 9])
+    try ManifestJudge.write(output.bytes, "\(directory)/list.avro")
+    let text = metadata(version, directory, addedRows: output.addedRows)
+    try ManifestJudge.write(Array(text.utf8), "\(directory)/v1.metadata.json")
+    return "\(directory)/v1.metadata.json"
+  }
+
+  private func check(_ plan: [JSONValue], _ version: Int) throws {
+    try #require(plan.count == 2)
+    #expect(try plan[0].integer("sequence") == 4 && plan[1].integer("sequence") == 9)
+    let position = version == 3 ? "file:///d/dv.puffin@4" : "file:///d/pos.parquet@None"
+    let found = try plan[0].array("deletes").compactMap(\.stringValue)
+    #expect(Set(found) == [position, "file:///d/eq.parquet@None"])
+    #expect(plan[1]["deletes"] == .array([]))
+    #expect(plan.map { $0["first_row_id"] } == (version == 3 ? [.integer(1000), .integer(1010)] : [.null, .null]))
+    let partition = try plan[0].string("partition")
+    #expect(partition.contains("-3") && partition.contains("00000000-0000-0001-0000-000000000002"))
+    #expect(partition.contains("-12.345") && partition.contains("t=null") && partition.contains("b=7"))
   }
 }

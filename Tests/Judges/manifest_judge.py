@@ -8,8 +8,8 @@
   manifest_judge.py roaring FILE           the positions of a 64-bit Roaring bitmap, as pyroaring reads it
   manifest_judge.py roaring-write DIR      bitmaps by pyroaring, and their positions
   manifest_judge.py puffin-write DIR       Puffin files with blobs and footers that PyArrow compressed, and the blobs' texts
-  manifest_judge.py java-plan METADATA     data files with their delete files, as Java plans a scan
-  manifest_judge.py java-write DIR VERSION a table with deletes, by Java; prints its plan and where it is
+  manifest_judge.py java-plan METADATA...  of each: data files with their delete files, as Java plans a scan
+  manifest_judge.py java-write DIR VERSION...  tables with deletes, by Java; prints their plans and where they are
 """
 import collections.abc, json, os, sys
 
@@ -142,11 +142,13 @@ def plan(table):
     tasks.close()
     return sorted(result, key=lambda r: r["path"])
 
-def java_plan(metadata):
+def java_plan(*metadata):
     import java_iceberg as j
-    return plan(j.static_table(metadata))
+    return [plan(j.static_table(name)) for name in metadata]
 
-def java_write(directory, version):
+def java_write(directory, *versions): return [java_table(directory, version) for version in versions]
+
+def java_table(directory, version):
     import java_iceberg as j
     jp = j.start(); T = jp.JClass(j.P + "types.Types"); version = int(version)
     field = jp.JClass(j.P + "types.Types$NestedField")
@@ -175,7 +177,7 @@ def java_write(directory, version):
     table.refresh()
     snapshot = table.currentSnapshot()
     specs = {int(k): str(j.cls("PartitionSpecParser").toJson(table.specs().get(k))) for k in table.specs().keySet()}
-    return {"list": str(snapshot.manifestListLocation()), "schema": str(j.cls("SchemaParser").toJson(table.schema())), "specs": [specs[k] for k in sorted(specs)], "plan": plan(table)}
+    return {"metadata": str(table.operations().current().metadataFileLocation()), "list": str(snapshot.manifestListLocation()), "schema": str(j.cls("SchemaParser").toJson(table.schema())), "specs": [specs[k] for k in sorted(specs)], "plan": plan(table)}
 
 if __name__ == "__main__":
     command, arguments = sys.argv[1], sys.argv[2:]

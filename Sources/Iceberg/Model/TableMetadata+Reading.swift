@@ -38,11 +38,12 @@ extension TableMetadata {
       lastPartitionID: try json.optionalInt("last-partition-id") ?? specs.list.map(\.highestFieldID).max() ?? 999,
       sortOrders: orders.list, defaultSortOrderID: orders.defaultID)
     lastSequenceNumber = version == 1 ? 0 : try json.integer("last-sequence-number")
-    nextRowID = version >= 3 ? try json.optionalInteger("next-row-id") ?? 0 : 0
     properties = try json.stringMap("properties")
     statistics = try json.optionalArray("statistics") ?? []
     partitionStatistics = try json.optionalArray("partition-statistics") ?? []
     try readSnapshots(json)
+    // Writers that leave it out must not make others give row ids twice.
+    if version >= 3 { nextRowID = try json.optionalInteger("next-row-id") ?? snapshots.map(\.nextRowID).max() ?? 0 }
     try readLogs(json)
     unknownMembers = json.objectValue?.filter { !Self.knownMembers.contains($0.name) } ?? []
     try validate()
@@ -135,5 +136,13 @@ extension TableMetadata {
         MetadataLogEntry(
           timestampMilliseconds: try value.integer("timestamp-ms"), metadataFile: try value.string("metadata-file"))
       } ?? []
+  }
+}
+
+extension Snapshot {
+  /// The first row id after those that the snapshot took; 0 when it took none.
+  fileprivate var nextRowID: Int64 {
+    let (next, overflow) = (firstRowID ?? 0).addingReportingOverflow(addedRows ?? 0)
+    return overflow ? .max : max(0, next)
   }
 }
