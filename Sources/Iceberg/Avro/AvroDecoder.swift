@@ -76,12 +76,13 @@ struct AvroDecoder {
   }
 
   private mutating func pairs(_ entry: AvroRecordSchema) throws(IcebergError) -> [AvroPair] {
+    let (keys, values) = (entry.fields[0].type, entry.fields[1].type)
     var result: [AvroPair] = []
     while true {
       let count = try blockCount().count
       if count == 0 { return result }
       result.reserveCapacity(result.count + min(count, cursor.remaining))
-      for _ in 0..<count { result.append(AvroPair(try value(entry.fields[0].type), try value(entry.fields[1].type))) }
+      for _ in 0..<count { result.append(AvroPair(try value(keys), try value(values))) }
     }
   }
 

@@ -1,6 +1,6 @@
 /// The schema of an Avro file (Avro specification, "Schema Declaration"), with the ids that Iceberg adds (Iceberg
 /// specification, Appendix A). Recursive schemas are not supported: no table format file has one.
-public indirect enum AvroSchema: Hashable, Sendable {
+public enum AvroSchema: Hashable, Sendable {
   /// `null`.
   case null
   /// `boolean`.
@@ -22,11 +22,11 @@ public indirect enum AvroSchema: Hashable, Sendable {
   /// `enum`.
   case enumeration(name: String, symbols: [String])
   /// `array`.
-  case array(items: AvroSchema, elementID: Int? = nil)
+  indirect case array(items: AvroSchema, elementID: Int? = nil)
   /// A map as an array of records of key and value.
   case keyedArray(entry: AvroRecordSchema)
   /// `map`; keys are strings.
-  case map(values: AvroSchema, keyID: Int? = nil, valueID: Int? = nil)
+  indirect case map(values: AvroSchema, keyID: Int? = nil, valueID: Int? = nil)
   /// `record`.
   case record(AvroRecordSchema)
   /// A union of types.
@@ -101,7 +101,7 @@ public struct AvroField: Hashable, Sendable {
 }
 
 /// A value of an Avro file, in the form of its writer's schema.
-public indirect enum AvroValue: Hashable, Sendable {
+public enum AvroValue: Hashable, Sendable {
   /// `null`; also a field that was not asked for.
   case null
   /// `boolean`.
