@@ -1,3 +1,4 @@
+import CPosix
 import Checkpointing
 import Glibc
 
@@ -23,6 +24,20 @@ public enum CheckpointDirectory {
       }
     }
     return result
+  }
+
+  /// The jobs that some process runs on this machine, by the names of their directories.
+  ///
+  /// - Throws: ``SnapshotStoreError``.
+  public static func runningJobs(in directory: String) throws -> [String] {
+    guard DurableFiles.size(directory) != nil else { return [] }
+    return try DurableFiles.names(in: directory).filter { job in
+      let descriptor = open("\(directory)/\(job)/lock", O_RDWR | O_CLOEXEC)
+      guard descriptor >= 0 else { return false }
+      // Whoever runs the job holds the lock; if nobody does, it is given back at once.
+      defer { Glibc.close(descriptor) }
+      return weir_lock_file(descriptor) != 0
+    }
   }
 
   /// The files of a job's epochs that are not committed, for reading only.

@@ -160,7 +160,7 @@ extension Settings {
       name: "WEIR_ORPHAN_INTERVAL", kind: .duration(0...(365 * day)), fallback: "1d",
       summary: "How often files that no table refers to are looked for; 0 is never."),
     Definition(
-      name: "WEIR_ORPHAN_GRACE", kind: .duration(0...(3650 * day)), fallback: "3d",
+      name: "WEIR_ORPHAN_GRACE", kind: .duration((3600 * second)...(3650 * day)), fallback: "3d",
       summary: "How old such files must be before they are removed; longer than any job or writer stands still.")
   ]
 }

@@ -116,8 +116,9 @@ struct MaintenanceTests {
     #expect(try policy.due(fixture.table.metadata, history: history, now: 0) == [])
     let old = Int64.max / 2
     #expect(
-      try MaintenancePolicy(minimumExpiredSnapshots: 3).due(fixture.table.metadata, history: history, now: old) == [
-        .expireSnapshots
-      ])
+      try MaintenancePolicy(retention: SnapshotRetention(minimumSnapshots: 1), minimumExpiredSnapshots: 3).due(
+        fixture.table.metadata, history: history, now: old) == [
+          .expireSnapshots
+        ])
   }
 }

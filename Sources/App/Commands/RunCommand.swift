@@ -26,9 +26,10 @@ struct RunCommand: AsyncParsableCommand {
     let plan = try EngineAdapter.plan(file)
     let name = try job ?? JobName.derived(fromFile: file)
     let engine = try EngineAdapter.engine(plan: plan, jobName: name, settings: settings, logger: logger)
+    let maintenance = try JobMaintenance.service(plan, job: name, settings: settings, logger: logger)
     let runner = JobRunner(engine: engine, settings: settings, logger: logger)
     let summary = try await CatalogBesideJob.run(settings, logger: logger) { extra in
-      try await runner.run(untilEnd: untilEnd, extra: extra)
+      try await runner.run(untilEnd: untilEnd, extra: extra + (maintenance.map { [$0] } ?? []))
     }
     if untilEnd { Terminal.say(String(decoding: HTTPAnswer.json(summary).body.dropLast(), as: UTF8.self)) }
   }

@@ -12,6 +12,9 @@ public struct CompactionPolicy: Hashable, Sendable {
   public var deletedRowsRatio: Double
   /// From this number of delete files on that concern a file, it is rewritten whatever its size.
   public var deleteFiles: Int
+  /// A file is rewritten together with smaller ones of its partition when it has at most so many times their bytes:
+  /// so files grow by steps, and no byte is rewritten with every new file. `nil`: whatever the sizes.
+  public var growthRatio: Double?
   /// How many bytes one commit rewrites at most; a greater file is rewritten by itself.
   public var maximumGroupBytes: Int64
   /// How many bytes one run rewrites at most; the group that is begun is finished.
@@ -20,7 +23,7 @@ public struct CompactionPolicy: Hashable, Sendable {
   /// A policy.
   public init(
     targetFileSizeBytes: Int64? = nil, smallFileRatio: Double = 0.75, largeFileRatio: Double = 1.8,
-    minimumInputFiles: Int = 5, deletedRowsRatio: Double = 0.3, deleteFiles: Int = 10,
+    minimumInputFiles: Int = 5, deletedRowsRatio: Double = 0.3, deleteFiles: Int = 10, growthRatio: Double? = nil,
     maximumGroupBytes: Int64 = 2 << 30, maximumBytes: Int64 = 10 << 30
   ) {
     self.targetFileSizeBytes = targetFileSizeBytes
@@ -29,6 +32,7 @@ public struct CompactionPolicy: Hashable, Sendable {
     self.minimumInputFiles = max(2, minimumInputFiles)
     self.deletedRowsRatio = deletedRowsRatio
     self.deleteFiles = max(1, deleteFiles)
+    self.growthRatio = growthRatio
     self.maximumGroupBytes = max(1, maximumGroupBytes)
     self.maximumBytes = max(1, maximumBytes)
   }
@@ -58,7 +62,7 @@ extension CompactionPolicy {
     }
     var groups: [CompactionGroup] = []
     for (partition, candidates) in partitions {
-      for bin in bins(candidates) where isWorthIt(bin, targetBytes: targetBytes) {
+      for bin in bins(similar(candidates, targetBytes: targetBytes)) where isWorthIt(bin, targetBytes: targetBytes) {
         groups.append(CompactionGroup(partition: partition, tasks: bin))
       }
     }
@@ -72,6 +76,24 @@ extension CompactionPolicy {
     let size = Double(task.entry.file.fileSizeInBytes)
     return size < Double(targetBytes) * smallFileRatio || size > Double(targetBytes) * largeFileRatio
       || hasManyDeletes(task)
+  }
+
+  /// The candidates without those that are too great for the smaller ones; see ``growthRatio``.
+  private func similar(_ tasks: [ScanTask], targetBytes: Int64) -> [ScanTask] {
+    guard let growthRatio else { return tasks }
+    let large = Double(targetBytes) * largeFileRatio
+    var result: [ScanTask] = []
+    var bytes: Int64 = 0
+    for task in tasks.sorted(by: { $0.entry.file.fileSizeInBytes < $1.entry.file.fileSizeInBytes }) {
+      let size = task.entry.file.fileSizeInBytes
+      let isRewrittenAnyway = Double(size) > large || hasManyDeletes(task)
+      // The first ones have nothing smaller to be compared with: those of a few commits differ by chance.
+      let isSimilar = result.count < minimumInputFiles - 1 || Double(size) <= Double(bytes) * growthRatio
+      guard isRewrittenAnyway || isSimilar else { continue }
+      result.append(task)
+      bytes &+= size
+    }
+    return result
   }
 
   private func hasManyDeletes(_ task: ScanTask) -> Bool {

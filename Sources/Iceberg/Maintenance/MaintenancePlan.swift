@@ -4,10 +4,12 @@ public struct MaintenancePolicy: Hashable, Sendable {
   public var compaction: CompactionPolicy?
   /// After how many commits with new files a table is looked through for small files.
   public var commitsBetweenCompactions: Int
-  /// Whether snapshots are expired as the table's properties say.
-  public var expiresSnapshots: Bool
+  /// How long snapshots stay where the table's properties do not say so; `nil`: none are expired.
+  public var retention: SnapshotRetention?
   /// How many snapshots must be due before they are expired: each expiry is a commit.
   public var minimumExpiredSnapshots: Int
+  /// Which part of a table's snapshots must be due, too: an expiry reads the manifest lists of all that stay.
+  public var minimumExpiredShare: Double
   /// How many small manifests there must be before they are rewritten; `nil`: they are not.
   public var minimumSmallManifests: Int?
   /// How often orphans are looked for, in milliseconds; `nil`: never.
@@ -18,13 +20,15 @@ public struct MaintenancePolicy: Hashable, Sendable {
   /// A policy: everything but the removal of orphans.
   public init(
     compaction: CompactionPolicy? = CompactionPolicy(), commitsBetweenCompactions: Int = 20,
-    expiresSnapshots: Bool = true, minimumExpiredSnapshots: Int = 10, minimumSmallManifests: Int? = 50,
-    orphanIntervalMilliseconds: Int64? = nil, orphanGraceMilliseconds: Int64 = 3 * 86_400_000
+    retention: SnapshotRetention? = SnapshotRetention(), minimumExpiredSnapshots: Int = 10,
+    minimumExpiredShare: Double = 0.1, minimumSmallManifests: Int? = 50, orphanIntervalMilliseconds: Int64? = nil,
+    orphanGraceMilliseconds: Int64 = 3 * 86_400_000
   ) {
     self.compaction = compaction
     self.commitsBetweenCompactions = max(1, commitsBetweenCompactions)
-    self.expiresSnapshots = expiresSnapshots
+    self.retention = retention
     self.minimumExpiredSnapshots = max(1, minimumExpiredSnapshots)
+    self.minimumExpiredShare = minimumExpiredShare
     self.minimumSmallManifests = minimumSmallManifests
     self.orphanIntervalMilliseconds = orphanIntervalMilliseconds
     self.orphanGraceMilliseconds = orphanGraceMilliseconds
@@ -77,9 +81,11 @@ extension MaintenancePolicy {
       if minimumSmallManifests != nil { steps.append(.rewriteManifests) }
     }
     let collects = TableSettings(metadata).allowsGarbageCollection
-    if expiresSnapshots, collects {
-      let expired = try ExpireSnapshots().expired(in: metadata, now: now)
-      if expired.snapshotIDs.count >= minimumExpiredSnapshots || !expired.references.isEmpty {
+    if let retention, collects {
+      let expired = try retention.expiry(of: metadata, now: now).expired(in: metadata, now: now)
+      let count = expired.snapshotIDs.count
+      let share = Double(metadata.snapshots.count) * minimumExpiredShare
+      if count >= minimumExpiredSnapshots && Double(count) >= share || !expired.references.isEmpty {
         steps.append(.expireSnapshots)
       }
     }
@@ -155,7 +161,10 @@ public struct TableMaintenance: Sendable {
       }
       if policy.compaction == nil { history.compactedSequenceNumber = table.metadata.lastSequenceNumber }
       return report
-    case .expireSnapshots: return try await SnapshotExpiry().run(&table, environment: environment)
+    case .expireSnapshots:
+      let retention = policy.retention ?? SnapshotRetention()
+      let change = retention.expiry(of: table.metadata, now: environment.nowMilliseconds())
+      return try await SnapshotExpiry(change).run(&table, environment: environment)
     case .removeOrphans:
       let removal = OrphanRemoval(graceMilliseconds: policy.orphanGraceMilliseconds, protected: protected)
       let report = try await removal.run(&table, environment: environment)

@@ -22,13 +22,8 @@ public struct RewriteManifests: TableChange {
     try draft.prepare(table.metadata, context: context)
     let loader = ManifestLoader(table, concurrency: context.concurrency)
     let manifests = try await loader.manifests(of: parent)
-    let target = try TableSettings(table.metadata).manifestTargetSizeBytes
     let live = manifests.filter(\.mayHaveLiveFiles)
-    var groups: [ManifestGroup: [ManifestFile]] = [:]
-    for manifest in live where manifest.manifestLength < target / 2 {
-      groups[ManifestGroup(specID: manifest.specID, content: manifest.content), default: []].append(manifest)
-    }
-    groups = groups.filter { $0.value.count >= minimumCount }
+    let groups = try SmallManifests.find(live, minimumCount: minimumCount, metadata: table.metadata)
     guard !groups.isEmpty else { return nil }
     var summary = SnapshotSummary()
     var created: [ManifestFile] = []
