@@ -229,6 +229,26 @@ import Testing
     }
   }
 
+  @Test("Files that are partitioned by a transform that is not known are read with their values, and never left out")
+  func unknownTransform() throws {
+    let schema = TableSchema(fields: [NestedField(id: 1, name: "a", type: .string)])
+    var spec = PartitionSpec(fields: [PartitionField(sourceID: 1, fieldID: 1000, name: "p", transform: .identity)])
+    var writer = try ManifestWriter(formatVersion: 3, schema: schema, spec: spec, content: .data, snapshotID: 1)
+    let file = DataFile(
+      filePath: "x", specID: 0, partition: PartitionTuple([.string("v")]), recordCount: 1, fileSizeInBytes: 1)
+    try writer.append(
+      ManifestEntry(status: .added, snapshotID: nil, sequenceNumber: nil, fileSequenceNumber: nil, file: file))
+    var (manifest, bytes) = try writer.finish(path: "m")
+    manifest.sequenceNumber = 1
+    spec.fields[0].transform = .unknown("zorder")
+    spec.fields[0].sourceIDs = [1, 2]
+    let read = try ManifestReader.read(bytes, manifest: manifest, specs: [0: spec], schemas: [schema])
+    #expect(read.map(\.file.partition) == [file.partition])
+    let evaluator = InclusiveMetricsEvaluator(
+      .compare(1, .equal, .string("other")), specs: [0: spec], schemas: [schema])
+    #expect(evaluator.mayMatch(manifest) && evaluator.mayMatch(read[0].file))
+  }
+
   @Test("Entries that do not fit a manifest are refused, and leave it as it was")
   func refusals() throws {
     let spec = PartitionSpec()

@@ -116,6 +116,10 @@ struct ModelRulesTests {
     #expect(read.json.text.contains(several) && read.json.text.contains(order))
     #expect(try TableMetadata(json: read.json) == read)
     let schema = try #require(read.currentSchema)
+    var update = try SchemaUpdate(read)
+    try update.addColumn("more", .string)
+    let changes: [TableUpdate] = try [.addSchema(update.apply().schema, lastColumnID: nil), .setCurrentSchema(-1)]
+    #expect(try read.applying(changes, now: 2000).partitionSpecs == read.partitionSpecs)
     #expect(read.defaultSpec?.project(.compare(1, .equal, .int(4)), schema: schema) == .alwaysTrue)
     #expect(throws: IcebergError.self) { try PartitionRouter(spec: #require(read.defaultSpec), schema: schema) }
   }

@@ -159,7 +159,9 @@ extension MetadataBuilder {
     if result.currentSchemaID != base.currentSchemaID || result.defaultSpecID != base.defaultSpecID,
       let spec = result.defaultSpec, let schema = result.currentSchema
     {
-      _ = try spec.partitionType(schema)
+      // Of transforms that are not known nothing can be said; tables that have them are kept.
+      let known = PartitionSpec(specID: spec.specID, fields: spec.fields.filter { !$0.transform.isUnknown })
+      _ = try known.partitionType(schema)
     }
     // Time does not run backwards, whatever the clocks of several writers say: readers refuse such logs.
     result.lastUpdatedMilliseconds = max(lastUpdated ?? now, base.lastUpdatedMilliseconds)

@@ -114,6 +114,8 @@ public struct PartitionSpecUpdate: Sendable {
 }
 
 extension Transform {
+  var isUnknown: Bool { if case .unknown = self { true } else { false } }
+
   var isTime: Bool {
     switch self {
     case .year, .month, .day, .hour: true
