@@ -165,7 +165,8 @@ struct PositionedAppend: TableChange {
     }
     return [
       "weir.job": fence.job, "weir.sink": fence.sink, "weir.checkpoint": "\(position.checkpoint)",
-      "weir.lineage": fence.owner.lineage, "weir.positions": String(decoding: positions, as: UTF8.self)
+      "engine-name": "weir", "weir.lineage": fence.owner.lineage,
+      "weir.positions": String(decoding: positions, as: UTF8.self)
     ]
   }
 }

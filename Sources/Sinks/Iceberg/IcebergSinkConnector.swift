@@ -26,6 +26,16 @@ package final class IcebergSinkConnector: SinkConnector {
       configuration, targets: targets, environment: environment, logger: logger, catalog: catalog)
   }
 
+  /// A connector to a catalog of the caller's making.
+  /// - Throws: ``SinkError``, or ``SQL/SQLDiagnostic``, which name the option.
+  package convenience init(
+    _ table: TableDefinition, job: String, defaults: SinkDefaults, environment: CommitEnvironment = .system,
+    logger: Logger, catalog: @escaping @Sendable () async throws(IcebergError) -> any Catalog
+  ) throws {
+    let configuration = try IcebergConfiguration(table, job: job, defaults: defaults)
+    self.init(configuration, environment: environment, logger: logger, catalog: catalog)
+  }
+
   /// Epochs are made visible together: each commit writes metadata.
   package var commitsGroups: Bool { true }
 

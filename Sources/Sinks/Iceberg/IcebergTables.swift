@@ -168,7 +168,10 @@ actor IcebergTables {
       // Somebody else was faster, or the answer was lost: either way the table is there.
       guard error.kind == .alreadyExists || error.kind == .unknownOutcome else { throw error }
     }
-    return try await takeOver(try await catalog.loadTable(identifier), fence, catalog)
+    guard let table = try await existing(identifier, catalog) else {
+      throw IcebergError(.transient, "the answer to making the table \(identifier) was lost, and it is not there yet")
+    }
+    return try await takeOver(table, fence, catalog)
   }
 
   private func createNamespaces(_ namespace: Namespace, _ catalog: any Catalog) async throws(IcebergError) {
@@ -203,7 +206,8 @@ actor IcebergTables {
   /// Makes the epochs of a group visible, table by table, or all tables at once where the catalog can.
   /// - Returns: how many rows the tables took.
   func commit(_ group: [PendingCommit], owner: JobOwner, files: any PendingFileStore) async throws -> Int {
-    guard let fence = targets.fence, fence.owner == owner, let last = group.last else {
+    guard let last = group.last else { return 0 }
+    guard let fence = targets.fence, fence.owner == owner else {
       throw IcebergError(.invalid, "a commit came before the claim")
     }
     var epochs: [TableIdentifier: [IcebergEpoch]] = [:]
