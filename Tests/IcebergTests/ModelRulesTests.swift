@@ -35,6 +35,12 @@ struct ModelRulesTests {
     let evolved = try table("d").applying([.addSpec(specs.apply()), .setDefaultSpec(-1)], now: 2000)
     var update = try SchemaUpdate(evolved)
     #expect(throws: IcebergError.self) { try update.updateType("d", to: .timestampNanos) }
+    // An update that does not know the specs is refused by the table.
+    var blind = try SchemaUpdate(#require(evolved.currentSchema), lastColumnID: 3, formatVersion: 3)
+    try blind.updateType("d", to: .timestamp)
+    let changes: [TableUpdate] = try [.addSchema(blind.apply().schema, lastColumnID: nil), .setCurrentSchema(-1)]
+    #expect(throws: IcebergError.self) { try evolved.applying(changes, now: 3000) }
+    #expect(try table("day(d)").applying(changes, now: 3000).currentSchema?.field(id: 2)?.type == .timestamp)
     var widened = try SchemaUpdate(table("bucket(4, id), truncate(m, 10)"))
     try widened.updateType("id", to: .long)
     try widened.updateType("m", to: .decimal(precision: 9, scale: 2))
@@ -68,6 +74,9 @@ struct ModelRulesTests {
     var old = try SchemaUpdate(table("id", version: 2))
     try old.addColumn("c", .int, initialDefault: .integer(1))
     #expect(throws: IcebergError.self) { try old.apply() }
+    let reserved = TableSchema(fields: [NestedField(id: 2_147_483_540, name: "_row_id", type: .long)])
+    let base = try table("id")
+    #expect(throws: IcebergError.self) { try base.applying([.addSchema(reserved, lastColumnID: nil)], now: 2000) }
   }
 
   @Test("A table of version 1 without an id gets one with version 2, which requires it")

@@ -17,11 +17,20 @@ extension TableSchema {
     }
   }
 
+  /// Ids above are those of metadata columns (Iceberg specification, "Reserved Field IDs").
+  private static let highestColumnID = 2_147_483_447
+
   /// Checks what a new schema of a table must fulfil: types and defaults of the format version, identifier fields.
   /// - Throws: ``IcebergError`` of kind `invalid` that names the column.
   func check(formatVersion: Int) throws(IcebergError) {
     var failure: IcebergError?
     visit { field, path, _ in
+      if field.id > Self.highestColumnID {
+        failure =
+          failure
+          ?? IcebergError(
+            .invalid, "\(path.full): the id \(field.id) is reserved; columns have ids up to \(Self.highestColumnID)")
+      }
       let minimum = field.type.isNested ? 1 : field.type.minimumFormatVersion
       if minimum > formatVersion {
         failure =

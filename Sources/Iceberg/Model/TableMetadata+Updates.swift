@@ -102,6 +102,7 @@ struct MetadataBuilder {
   private mutating func add(_ schema: TableSchema, _ lastColumnID: Int?) throws(IcebergError) {
     try schema.checkNames()
     try schema.check(formatVersion: table.formatVersion)
+    try checkPartitionSources(schema)
     let known = max(table.lastColumnID, 0)
     if let lastColumnID, lastColumnID < known {
       throw IcebergError(.invalid, "last-column-id \(lastColumnID) is below the table's \(known)")
@@ -115,6 +116,19 @@ struct MetadataBuilder {
     added.schemaID = table.schemas.map { $0.schemaID + 1 }.max() ?? 0
     table.schemas.append(added)
     lastAddedSchemaID = added.schemaID
+  }
+
+  /// Checks that partition values, also those of old specs, stay what they are when a column's type is promoted.
+  private func checkPartitionSources(_ schema: TableSchema) throws(IcebergError) {
+    for field in table.partitionSpecs.flatMap(\.fields) {
+      guard let old = table.currentSchema?.field(id: field.sourceID), let new = schema.field(id: field.sourceID),
+        !field.transform.isUnchanged(from: old.type, to: new.type)
+      else { continue }
+      throw IcebergError(
+        .invalid,
+        "\(new.name): the type \(old.type.text) cannot become \(new.type.text): the partition field \(field.name), "
+          + "\(field.transform.text), would have other values")
+    }
   }
 
   /// The id that an update means; -1 is the one added last.
