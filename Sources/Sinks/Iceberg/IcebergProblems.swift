@@ -21,9 +21,7 @@ struct IcebergProblems {
 
   /// All mistakes.
   var all: [SQLDiagnostic] {
-    let types = typeProblems
-    return types + nameProblems + keyProblems + (types.isEmpty ? layoutProblems : []) + propertyProblems
-      + catalogProblems
+    typeProblems + nameProblems + keyProblems + layoutProblems + propertyProblems + catalogProblems
   }
 
   private func problem(_ option: String, _ message: String, hint: String? = nil) -> SQLDiagnostic {
@@ -94,7 +92,11 @@ struct IcebergProblems {
   }
 
   private var layoutProblems: [SQLDiagnostic] {
-    guard let schema = try? TableSchema(table.schema) else { return [] }
+    // Columns whose type is a mistake of its own are there for what else names them.
+    let fields = table.columns.map { column in
+      IcebergType(columnType: column.field.type) == nil ? Field(column.field.name, .text) : column.field
+    }
+    guard let schema = try? TableSchema(Schema(fields)) else { return [] }
     var problems: [SQLDiagnostic] = []
     func check(_ option: String, _ example: String, _ body: (String) throws(IcebergError) -> Void) {
       guard let text = options[option], !text.isEmpty else { return }

@@ -100,7 +100,6 @@ struct WaitingRows {
   }
 
   var byteCount: Int { spill.byteCount }
-  var tableCount: Int { known.count }
   var tables: [TableIdentifier] { known.sorted() }
 
   func has(_ table: TableIdentifier) -> Bool { known.contains(table) }

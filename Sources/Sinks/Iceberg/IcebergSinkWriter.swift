@@ -19,13 +19,18 @@ final class IcebergSinkWriter: SinkWriter {
   private let directory: String
   private let prefix: String
 
+  /// Kept over epochs, with their buffers, when they are few.
   private var writers: [TableIdentifier: TableWriter] = [:]
+  /// The tables that this epoch writes to.
+  private var written: Set<TableIdentifier> = []
   private var waiting: WaitingRows
   private var rowCount = 0
   private var useCount = 0
 
   /// So many tables are written in one epoch, at most.
   static let tablesMax = 1000
+  /// So many writers outlive an epoch.
+  static let keptWritersMax = 32
   /// So many bytes of rows are held in memory by the open files of all tables.
   static let bufferedBytesMax = 256 << 20
 
@@ -69,7 +74,7 @@ final class IcebergSinkWriter: SinkWriter {
   private func write(_ batch: Batch, _ route: IcebergRouter.Route, _ refused: inout [Int: String]) throws {
     let identifier = route.table
     let target = targets[identifier]
-    if writers[identifier] == nil, !waiting.has(identifier), writers.count + waiting.tableCount >= Self.tablesMax {
+    if !written.contains(identifier), written.count >= Self.tablesMax {
       for row in route.rows where refused[Int(row)] == nil {
         refused[Int(row)] = "the rows of this epoch go to \(Self.tablesMax) tables already; \(identifier) would be more"
       }
@@ -82,6 +87,7 @@ final class IcebergSinkWriter: SinkWriter {
     }
     let kept = refused.isEmpty ? route.rows : route.rows.filter { refused[Int($0)] == nil }
     guard !kept.isEmpty else { return }
+    written.insert(identifier)
     let part = kept.count == batch.count ? batch : batch.gather(kept)
     if let target, !waiting.has(identifier) {
       try append(rows.arrays(part), to: target)
@@ -131,7 +137,8 @@ final class IcebergSinkWriter: SinkWriter {
       }
       let payload = IcebergPayload(tables: sealed, reached: targets.allReached)
       let epoch = try payload.sealed(rows: rowCount, sink: configuration.sink, files: files)
-      writers = [:]
+      if writers.count > Self.keptWritersMax { writers = [:] }
+      written = []
       rowCount = 0
       return epoch
     } catch {
