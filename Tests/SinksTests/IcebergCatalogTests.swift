@@ -72,7 +72,8 @@ struct IcebergCatalogTests {
     let columns = (0..<60).map { ("c\($0)", DataType.text) }
     let world = try IcebergWorld(
       Make.table(
-        "sink", columns, options: ["connector": "iceberg", "table": "wide", "partitioning": "bucket(64, c0)"]))
+        "sink", columns,
+        options: ["connector": "iceberg", "table": "wide", "partitioning": "bucket(64, c0)", "max_open_files": "5"]))
     let run = try await world.start()
     try run.write(
       columns.map { name, _ in Make.text((0..<500).map { "\(name)-\($0)-\(String(repeating: "x", count: 40))" }) })

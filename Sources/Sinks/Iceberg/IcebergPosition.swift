@@ -151,10 +151,24 @@ struct PositionedAppend: TableChange {
       appended = missing.count
     }
     verdict.planned(rows: missing.reduce(0) { $0 + $1.files.reduce(0) { $0 + Int($1.recordCount) } })
-    guard var append, var plan = try await append.plan(on: table, context: context) else { return nil }
-    self.append = append
+    guard var plan = try await planAppend(on: table, context: context) else { return nil }
     plan.updates.append(.setProperties([fence.property: try IcebergFence.text(position)]))
     return plan
+  }
+
+  /// Keeps what the append wrote even when planning fails.
+  private mutating func planAppend(
+    on table: LoadedTable, context: ChangeContext
+  ) async throws(IcebergError) -> PlannedChange? {
+    guard var current = append else { return nil }
+    do throws(IcebergError) {
+      let plan = try await current.plan(on: table, context: context)
+      append = current
+      return plan
+    } catch {
+      append = current
+      throw error
+    }
   }
 
   private func summary() throws(IcebergError) -> [String: String] {
