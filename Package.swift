@@ -166,7 +166,12 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "AppTests", dependencies: ["App", "Actors", "Checkpointing", "Runtime"], swiftSettings: strict),
+      name: "AppTests",
+      dependencies: [
+        "App", "Actors", "Checkpointing", "Columnar", "Iceberg", "Parquet", "Runtime",
+        .product(name: "Logging", package: "swift-log")
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "ActorsTests",
       dependencies: [

@@ -50,9 +50,12 @@ package enum JobMaintenance {
 extension EngineAdapter {
   /// What sinks use where their table does not say otherwise.
   static func sinkDefaults(_ settings: Settings) -> SinkDefaults {
-    SinkDefaults(
+    // A REST catalog has warehouses of its own: the directory that others use by default is none of them.
+    let isGiven = settings.entries.contains { $0.definition.name == "WEIR_WAREHOUSE" && $0.origin != .fallback }
+    let warehouse = settings.catalog == "rest" && !isGiven ? nil : settings.warehouse
+    return SinkDefaults(
       postgresURL: settings.postgresURL, kafkaBrokers: settings.kafkaBrokers,
-      checkpointDirectory: settings.checkpointDirectory, warehouse: settings.warehouse, catalogType: settings.catalog,
+      checkpointDirectory: settings.checkpointDirectory, warehouse: warehouse, catalogType: settings.catalog,
       catalogURL: settings.catalogURL, catalogName: settings.catalogName)
   }
 }

@@ -107,8 +107,7 @@ package struct MaintenanceService: Service {
   private func list(_ given: GroupState) async -> GroupState {
     var state = given
     do throws(IcebergError) {
-      let catalog: any Catalog
-      if let open = state.catalog { catalog = open } else { catalog = try await state.tables.open() }
+      let catalog = try await open(state)
       state.catalog = catalog
       let found = try await state.tables.list(catalog, Set(state.watches.keys))
       let now = environment.nowMilliseconds()
@@ -131,6 +130,12 @@ package struct MaintenanceService: Service {
       }
     }
     return state
+  }
+
+  private func open(_ state: GroupState) async throws(IcebergError) -> any Catalog {
+    if let catalog = state.catalog { return catalog }
+    let made = try await state.tables.open()
+    return made
   }
 
   /// Does what is due on a table.
