@@ -93,13 +93,7 @@ extension EngineAdapter {
     jobName: String, settings: Settings, clock: any EngineClock, logger: Logger
   ) -> ConnectorFactory {
     let sources = SourceDefaults(brokers: settings.kafkaBrokers, jobName: jobName)
-    // A REST catalog has warehouses of its own: the directory that others use by default is none of them.
-    let isGiven = settings.entries.contains { $0.definition.name == "WEIR_WAREHOUSE" && $0.origin != .fallback }
-    let warehouse = settings.catalog == "rest" && !isGiven ? nil : settings.warehouse
-    let sinks = SinkDefaults(
-      postgresURL: settings.postgresURL, kafkaBrokers: settings.kafkaBrokers,
-      checkpointDirectory: settings.checkpointDirectory, warehouse: warehouse, catalogType: settings.catalog,
-      catalogURL: settings.catalogURL, catalogName: settings.catalogName)
+    let sinks = sinkDefaults(settings)
     return ConnectorFactory(
       source: { table, schema in
         try SourceConnectors.make(table, schema: schema, defaults: sources, clock: clock, logger: logger)
