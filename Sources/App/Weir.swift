@@ -20,7 +20,8 @@ struct Weir: AsyncParsableCommand {
       CommandGroup(name: "Jobs", subcommands: [RunCommand.self, CheckCommand.self, ExplainCommand.self]),
       CommandGroup(name: "Trying it out", subcommands: [DemoCommand.self, GenerateCommand.self, BrokerCommand.self]),
       CommandGroup(
-        name: "Operating", subcommands: [MaintainCommand.self, CatalogCommand.self, ConfigCommand.self, HealthCommand.self]),
+        name: "Operating",
+        subcommands: [MaintainCommand.self, CatalogCommand.self, ConfigCommand.self, HealthCommand.self]),
       CommandGroup(name: "Parts of the weather pipeline", subcommands: [WeatherCommand.self])
     ])
 
