@@ -66,9 +66,11 @@ public struct OrphanRemoval: Sendable {
     return result
   }
 
-  /// Files that belong to the directory rather than to a state: hints of file-system catalogs, hidden files.
+  /// Files that belong to the directory rather than to a state: hints of file-system catalogs, hidden files, but not
+  /// those of ours that a crash left half written.
   private static func isKept(_ path: String) -> Bool {
     let name = path.split(separator: "/").last.map(String.init) ?? ""
+    if LocalFiles.isTemporary(name) { return false }
     return name.hasPrefix("version-hint") || name.hasPrefix(".") || name.hasPrefix("_")
   }
 

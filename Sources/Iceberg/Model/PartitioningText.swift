@@ -137,6 +137,10 @@ private struct TermParser {
       try expect(",")
     }
     index += 1
+    if let number = names.first.flatMap(Int.init) {
+      throw IcebergError(
+        .invalid, "\"\(text)\": \(first) takes a number from 1 to \(Int32.max), found \(number)")
+    }
     guard names.count == 1 else {
       throw IcebergError(.invalid, "\"\(text)\": \(first) takes one column, found \(names.count)")
     }

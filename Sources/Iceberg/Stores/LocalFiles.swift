@@ -56,6 +56,9 @@ enum LocalFiles {
     return "\(directory == "/" ? "" : directory)/.iceberg-\(number).tmp"
   }
 
+  /// Whether a file of this name is one that a write had not finished.
+  static func isTemporary(_ name: String) -> Bool { name.hasPrefix(".iceberg-") && name.hasSuffix(".tmp") }
+
   /// Makes a directory and those above it, durably.
   static func makeDirectory(_ path: String) throws(IcebergError) {
     if mkdir(path, 0o777) == 0 { return try synchronizeDirectory(directory(of: path)) }
