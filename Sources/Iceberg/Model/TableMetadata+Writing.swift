@@ -23,7 +23,8 @@ extension TableMetadata {
     add("current-snapshot-id", currentSnapshotID.map { .integer($0) } ?? (formatVersion < 3 ? .integer(-1) : .null))
     if formatVersion > 2 { add("next-row-id", .integer(nextRowID)) }
     add("refs", .object(references.sorted { $0.key < $1.key }.map { JSONValue.Member($0.key, $0.value.json) }))
-    add("snapshots", .array(snapshots.map { snapshotJSON($0) }))
+    // One of the table's time in version 1 has no sequence number: left out means 0, and it stays as it was written.
+    add("snapshots", .array(snapshots.map(\.json)))
     add("statistics", .array(statistics))
     add("partition-statistics", .array(partitionStatistics))
     add("snapshot-log", .array(snapshotLog.map(\.json)))
@@ -37,14 +38,6 @@ extension TableMetadata {
   public func serialized(compressed: Bool = false) -> [UInt8] {
     let bytes = json.bytes
     return compressed ? Gzip.compress(bytes) : bytes
-  }
-
-  /// From version 2 on a snapshot has a sequence number, also one of the table's time in version 1: 0.
-  private func snapshotJSON(_ snapshot: Snapshot) -> JSONValue {
-    guard formatVersion > 1, snapshot.sequenceNumber <= 0, case .object(let members) = snapshot.json else {
-      return snapshot.json
-    }
-    return .object([JSONValue.Member("sequence-number", .integer(snapshot.sequenceNumber))] + members)
   }
 
   /// The current schema.
