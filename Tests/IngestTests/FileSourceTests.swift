@@ -6,7 +6,7 @@ import Ingest
 import Testing
 
 /// The file source on files of a directory of its own.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 final class FileSourceTests {
   private let directory = FileManager.default.temporaryDirectory.appending(path: "weir-\(UUID().uuidString)")
 

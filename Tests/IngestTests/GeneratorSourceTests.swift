@@ -6,7 +6,7 @@ import Runtime
 import Testing
 
 /// The generator source, and the reproducible events that are written to Kafka.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct GeneratorSourceTests {
   private let columns = [
     Field("id", .bigint), Field("amount", .double), Field("city", .text), Field("ts", .timestamptz),

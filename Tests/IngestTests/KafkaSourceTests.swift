@@ -6,7 +6,7 @@ import Ingest
 import Testing
 
 /// The Kafka source against librdkafka's mock cluster, in this process.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct KafkaSourceTests {
   let broker: DevelopmentBroker
 

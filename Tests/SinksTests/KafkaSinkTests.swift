@@ -13,7 +13,7 @@ struct KafkaRecord: Hashable {
 }
 
 /// The Kafka sink over librdkafka against its mock cluster, which acknowledges transactions without having them.
-@Suite("The Kafka sink on a mock cluster", .serialized, .timeLimit(.minutes(2)))
+@Suite("The Kafka sink on a mock cluster", .serialized, .timeLimit(.minutes(10)))
 struct KafkaSinkTests {
   let broker: DevelopmentBroker
 
