@@ -9,6 +9,7 @@ struct ScratchDirectory {
   /// - Throws: ``CommandFailure``.
   init() throws {
     let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    // mkdtemp puts characters of its own in place of the six.
     var template = Array("\(parent)/weir-maintain-XXXXXX".utf8CString)
     guard let made = template.withUnsafeMutableBufferPointer({ $0.baseAddress.flatMap { mkdtemp($0) } }) else {
       throw CommandFailure(

@@ -33,7 +33,7 @@ public struct SnapshotExpiry: Sendable {
       let garbage = try await garbage(expired, before: before, after: table)
       try await delete(garbage, from: table.loaded.store, &report)
     } catch {
-      report.problems.append("files of expired snapshots stay for now: \(error.message)")
+      report.problems.append("files of expired snapshots are left to the removal of orphans: \(error.message)")
     }
     return report
   }
