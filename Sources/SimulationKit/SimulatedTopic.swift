@@ -63,6 +63,9 @@ public final class SimulatedTopic: @unchecked Sendable {
   /// The partitions' identifiers, in order.
   public func identifier(_ partition: Int) -> PartitionID { PartitionID(source: source, name: String(partition)) }
 
+  /// A new process reads from its checkpoint on.
+  func forgetDelivery() { delivered = partitions.map { _ in 0 } }
+
   fileprivate var isDown: Bool { !world.isCalm && outageUntil > world.now }
 
   /// Maybe an outage begins here.
