@@ -1,6 +1,7 @@
 import Actors
 import Columnar
 import Logging
+import Runtime
 import SQL
 
 /// What sinks use where their table does not say otherwise.
@@ -11,6 +12,8 @@ public struct SinkDefaults: Sendable {
   public var kafkaBrokers: String?
   /// The directory of the checkpoints; kept records are written below it.
   public var checkpointDirectory: String
+  /// Where the files of kept records and of file sinks are.
+  public var fileSystem: any FileSystem
   /// Where Iceberg tables are kept, or the warehouse's name in a REST catalog.
   public var warehouse: String?
   /// The kind of the Iceberg catalog: `filesystem`, `sql` or `rest`.
@@ -23,7 +26,8 @@ public struct SinkDefaults: Sendable {
   /// Defaults for all sinks of a job.
   public init(
     postgresURL: String? = nil, kafkaBrokers: String? = nil, checkpointDirectory: String, warehouse: String? = nil,
-    catalogType: String? = nil, catalogURL: String? = nil, catalogName: String? = nil
+    catalogType: String? = nil, catalogURL: String? = nil, catalogName: String? = nil,
+    fileSystem: any FileSystem = LocalFileSystem()
   ) {
     self.postgresURL = postgresURL
     self.kafkaBrokers = kafkaBrokers
@@ -32,6 +36,7 @@ public struct SinkDefaults: Sendable {
     self.catalogType = catalogType
     self.catalogURL = catalogURL
     self.catalogName = catalogName
+    self.fileSystem = fileSystem
   }
 }
 
@@ -50,7 +55,8 @@ public enum SinkConnectors {
     case "file":
       let path = try options.required("path", "the directory to write to")
       _ = try options.choice("format", ["json"], default: "json")
-      return FileSinkConnector(job: job, sink: table.name, schema: table.schema, directory: path)
+      return FileSinkConnector(
+        job: job, sink: table.name, schema: table.schema, directory: path, fileSystem: defaults.fileSystem)
     case "kafka": return try kafka(options, job: job, defaults: defaults)
     case "iceberg": return try iceberg(table, job: job, defaults: defaults, logger: logger)
     case "stdout": return StandardOutputConnector(sink: table.name, schema: table.schema)
@@ -96,7 +102,7 @@ public enum SinkConnectors {
     let names = [FilePath.safeName(job), kind.rawValue, FilePath.safeName(source)]
     return FileSinkConnector(
       job: job, sink: "\(source)-\(kind.rawValue)", schema: KeptRecord.schema,
-      directory: ([defaults.checkpointDirectory] + names).joined(separator: "/"))
+      directory: ([defaults.checkpointDirectory] + names).joined(separator: "/"), fileSystem: defaults.fileSystem)
   }
 
   private static func postgres(
