@@ -1,6 +1,7 @@
 import Actors
 import Columnar
 import Logging
+import PostgresClient
 import SQL
 
 /// What sinks use where their table does not say otherwise.
@@ -19,6 +20,8 @@ public struct SinkDefaults: Sendable {
   public var catalogURL: String?
   /// The name of the Iceberg catalog.
   public var catalogName: String?
+  /// How PostgreSQL is reached: over libpq, unless a test puts another server there.
+  public var openPostgresSession: PostgresSessionOpener = PostgresConnection.opener
 
   /// Defaults for all sinks of a job.
   public init(
@@ -117,7 +120,7 @@ public enum SinkConnectors {
         job: job, sink: table.name, url: options["url"] ?? defaults.postgresURL ?? "", tableName: tableName,
         mode: mode == "upsert" ? .upsert : .append, createsTable: try options.boolean("create_table", default: true),
         columns: table.columns, primaryKey: table.primaryKey),
-      logger: logger)
+      openSession: defaults.openPostgresSession, logger: logger)
   }
 }
 
