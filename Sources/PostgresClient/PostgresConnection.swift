@@ -1,27 +1,22 @@
 import CPostgres
 import Glibc
 
-/// One session with a PostgreSQL server, on libpq.
+/// A session with a PostgreSQL server, on libpq.
 ///
 /// Calls block, each with a time limit, so they belong on a thread that may wait: an actor with an executor of its own,
 /// which owns the session (it is not `Sendable`). All calls throw ``PostgresFailure``.
-public final class PostgresConnection {
-  /// The rows of an answer, as text.
-  public struct Answer: Sendable {
-    /// The rows; `nil` is NULL.
-    public var rows: [[String?]] = []
-    /// What was done: `INSERT 0 5`.
-    public var command = ""
-
-    /// How many rows the command touched.
-    public var affectedRows: Int { command.split(separator: " ").last.flatMap { Int($0) } ?? 0 }
-  }
-
+public final class PostgresConnection: PostgresSession {
   /// How long a statement may take, in milliseconds; the client waits a little longer than the server.
   public static let statementTimeoutMilliseconds = 300_000
 
   private let handle: OpaquePointer
   private let isStopping: @Sendable () -> Bool
+
+  /// Opens sessions with real servers.
+  public static let opener: PostgresSessionOpener = { request in
+    try PostgresConnection(
+      url: request.url, applicationName: request.applicationName, isStopping: request.isStopping)
+  }
 
   /// Connects to a server that takes writes.
   ///
@@ -68,26 +63,13 @@ public final class PostgresConnection {
 
   deinit { PQfinish(handle) }
 
-  /// Makes the session fit for commits that must last: UTC, time limits for statements and locks, and no commit that
-  /// answers before it is durable.
-  /// - Throws: ``PostgresFailure``.
-  public func prepareSession() throws {
-    let timeout = PostgresConnection.statementTimeoutMilliseconds
-    try run(
-      """
-      SET timezone = 'UTC'; SET statement_timeout = \(timeout); SET lock_timeout = 30000;
-      SET idle_in_transaction_session_timeout = 120000; SET standard_conforming_strings = on;
-      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
-      """)
-  }
-
   /// Whether the session can still be used.
   public var isUsable: Bool { PQstatus(handle) == CONNECTION_OK }
 
   /// Runs one or more statements without parameters; the answer is that of the last.
   /// - Throws: ``PostgresFailure``.
   @discardableResult
-  public func run(_ statements: String) throws -> Answer {
+  public func run(_ statements: String) throws -> PostgresAnswer {
     guard PQsendQuery(handle, statements) == 1 else { throw connectionFailure() }
     return try answer()
   }
@@ -95,7 +77,7 @@ public final class PostgresConnection {
   /// Runs one statement; `$1` and so on stand for `parameters`.
   /// - Throws: ``PostgresFailure``.
   @discardableResult
-  public func run(_ statement: String, _ parameters: [String?]) throws -> Answer {
+  public func run(_ statement: String, _ parameters: [String?]) throws -> PostgresAnswer {
     let copies = parameters.map { $0.map { strdup($0) } ?? nil }
     defer { for copy in copies { free(copy) } }
     let sent = copies.map { $0.map { UnsafePointer($0) } }.withUnsafeBufferPointer {
@@ -177,8 +159,8 @@ public final class PostgresConnection {
     return PQgetResult(handle)
   }
 
-  private func answer() throws -> Answer {
-    var answer = Answer()
+  private func answer() throws -> PostgresAnswer {
+    var answer = PostgresAnswer()
     var failure: PostgresFailure?
     while let result = try nextResult() {
       defer { PQclear(result) }
@@ -212,13 +194,13 @@ public final class PostgresConnection {
 
   // MARK: Answers
 
-  private static func rows(of result: OpaquePointer) -> Answer {
+  private static func rows(of result: OpaquePointer) -> PostgresAnswer {
     let rows = (0..<PQntuples(result)).map { row in
       (0..<PQnfields(result)).map { column -> String? in
         PQgetisnull(result, row, column) == 1 ? nil : String(cString: PQgetvalue(result, row, column))
       }
     }
-    return Answer(rows: rows, command: String(cString: PQcmdStatus(result)))
+    return PostgresAnswer(rows: rows, command: String(cString: PQcmdStatus(result)))
   }
 
   private func failure(of result: OpaquePointer) -> PostgresFailure {

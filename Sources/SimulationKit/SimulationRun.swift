@@ -156,7 +156,7 @@ public final class SimulationRun: @unchecked Sendable {
     let running = RunningProcess(process)
     current = running
     world.trace("process \(process.number) starts")
-    peers.topic.forgetDelivery()
+    peers.topic.forgetDelivery(to: process)
     let logger = Logger(label: "sim") { _ in SimulatedLog(self.world, process) }
     let random = SeededRandom(seed: driver.next())
     let task = Task(executorPreference: process) { [self] in

@@ -1,6 +1,7 @@
 import Actors
 import Columnar
 import Logging
+import PostgresClient
 import Runtime
 import SQL
 
@@ -22,6 +23,8 @@ public struct SinkDefaults: Sendable {
   public var catalogURL: String?
   /// The name of the Iceberg catalog.
   public var catalogName: String?
+  /// How PostgreSQL is reached: over libpq, unless a test puts another server there.
+  public var openPostgresSession: PostgresSessionOpener = PostgresConnection.opener
 
   /// Defaults for all sinks of a job.
   public init(
@@ -123,7 +126,7 @@ public enum SinkConnectors {
         job: job, sink: table.name, url: options["url"] ?? defaults.postgresURL ?? "", tableName: tableName,
         mode: mode == "upsert" ? .upsert : .append, createsTable: try options.boolean("create_table", default: true),
         columns: table.columns, primaryKey: table.primaryKey),
-      logger: logger)
+      openSession: defaults.openPostgresSession, logger: logger)
   }
 }
 

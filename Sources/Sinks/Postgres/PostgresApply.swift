@@ -3,7 +3,7 @@ import PostgresClient
 
 /// Brings an epoch's rows into the target, inside a transaction that somebody else begins and commits.
 struct PostgresApply {
-  let session: PostgresConnection
+  let session: any PostgresSession
   let configuration: PostgresConfiguration
   let payload: PostgresPayload
   let reader: SpillReader

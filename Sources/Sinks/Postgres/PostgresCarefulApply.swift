@@ -13,7 +13,7 @@ struct PostgresCarefulApply {
   private static let pieceRows = 1_024
 
   init(
-    session: PostgresConnection, configuration: PostgresConfiguration, payload: PostgresPayload, reader: SpillReader,
+    session: any PostgresSession, configuration: PostgresConfiguration, payload: PostgresPayload, reader: SpillReader,
     checkpoint: CheckpointID
   ) {
     whole = PostgresApply(session: session, configuration: configuration, payload: payload, reader: reader)

@@ -5,7 +5,7 @@ import SQL
 
 /// Reads and creates tables on the server.
 struct PostgresCatalog {
-  let session: PostgresConnection
+  let session: any PostgresSession
   let configuration: PostgresConfiguration
 
   /// Any number that all instances share: it keeps two that start at once from creating the same table.

@@ -11,12 +11,16 @@ actor PostgresCommitter {
   nonisolated var unownedExecutor: UnownedSerialExecutor { lane.asUnownedSerialExecutor() }
 
   let configuration: PostgresConfiguration
+  private let openSession: PostgresSessionOpener
   private let stop: StopFlag
   private let logger: Logger
-  private var connection: PostgresConnection?
+  private var connection: (any PostgresSession)?
 
-  init(_ configuration: PostgresConfiguration, stop: StopFlag, logger: Logger) {
+  init(
+    _ configuration: PostgresConfiguration, openSession: @escaping PostgresSessionOpener, stop: StopFlag, logger: Logger
+  ) {
     self.configuration = configuration
+    self.openSession = openSession
     self.stop = stop
     self.logger = logger
     lane = Lane(name: "pg-\(configuration.sink)")
@@ -78,7 +82,7 @@ actor PostgresCommitter {
 
   /// Reads the position and, when it says so, runs `apply` and moves it, all in one transaction.
   private func transaction(
-    _ pending: PendingCommit, _ owner: JobOwner, _ session: PostgresConnection, _ apply: () throws -> CommitOutcome
+    _ pending: PendingCommit, _ owner: JobOwner, _ session: any PostgresSession, _ apply: () throws -> CommitOutcome
   ) throws -> CommitOutcome {
     // Deferred constraints would only be checked by COMMIT, where no row could be blamed any more.
     try session.run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET CONSTRAINTS ALL IMMEDIATE")
@@ -98,7 +102,7 @@ actor PostgresCommitter {
     }
   }
 
-  private func commitTransaction(_ session: PostgresConnection) throws {
+  private func commitTransaction(_ session: any PostgresSession) throws {
     let command = try session.run("COMMIT").command
     guard command == "COMMIT" else {
       throw PostgresFailure(
@@ -107,7 +111,7 @@ actor PostgresCommitter {
   }
 
   /// Runs `body` on the session, opening one if need be. After a failure the session is rolled back, or dropped.
-  private func withSession<Result>(_ body: (PostgresConnection) throws -> Result) throws -> Result {
+  private func withSession<Result>(_ body: (any PostgresSession) throws -> Result) throws -> Result {
     try SinkFailures.translate(configuration.sink) {
       let session = try session()
       do {
@@ -120,7 +124,7 @@ actor PostgresCommitter {
     }
   }
 
-  private func session() throws -> PostgresConnection {
+  private func session() throws -> any PostgresSession {
     // One question finds out whether the server went away since the last commit.
     if let connection, (try? connection.run("SELECT 1")) != nil { return connection }
     connection = nil
@@ -130,8 +134,10 @@ actor PostgresCommitter {
         message: "expected an option url = 'postgresql://user@host:port/database', or WEIR_POSTGRES_URL; neither is set"
       )
     }
-    let opened = try PostgresConnection(
-      url: configuration.url, applicationName: "weir \(configuration.job)", isStopping: { [stop] in stop.isStopping })
+    let opened = try openSession(
+      PostgresSessionRequest(
+        url: configuration.url, applicationName: "weir \(configuration.job)",
+        isStopping: { [stop] in stop.isStopping }))
     try opened.prepareSession()
     connection = opened
     return opened

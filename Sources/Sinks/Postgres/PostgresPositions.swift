@@ -5,7 +5,7 @@ import PostgresClient
 
 /// The row of `weir.positions` that says how far one sink of one job has got.
 struct PostgresPositions {
-  let session: PostgresConnection
+  let session: any PostgresSession
   let job: String
   let sink: String
 

@@ -15,9 +15,9 @@ final class PostgresSinkConnector: SinkConnector {
   private let committer: PostgresCommitter
   private let stop = StopFlag()
 
-  init(_ configuration: PostgresConfiguration, logger: Logger) {
+  init(_ configuration: PostgresConfiguration, openSession: @escaping PostgresSessionOpener, logger: Logger) {
     self.configuration = configuration
-    committer = PostgresCommitter(configuration, stop: stop, logger: logger)
+    committer = PostgresCommitter(configuration, openSession: openSession, stop: stop, logger: logger)
   }
 
   func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID {
