@@ -99,11 +99,19 @@ let package = Package(
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
+    .target(
+      name: "SimulationKit",
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "Parquet",
+        "Iceberg", "PostgresClient",
+        .product(name: "Logging", package: "swift-log")
+      ],
+      swiftSettings: strict),
     .executableTarget(
       name: "App",
       dependencies: [
         "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "Iceberg",
-        "CPosix", "CPostgres", "CRdkafka",
+        "SimulationKit", "CPosix", "CPostgres", "CRdkafka",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -176,6 +184,14 @@ let package = Package(
       name: "ActorsTests",
       dependencies: [
         "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors",
+        .product(name: "Logging", package: "swift-log")
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SimulationTests",
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Sinks", "Parquet", "Iceberg",
+        "PostgresClient", "SimulationKit", "TestSupport",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),

@@ -18,7 +18,7 @@ struct Weir: AsyncParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Jobs", subcommands: [RunCommand.self, CheckCommand.self, ExplainCommand.self]),
-      CommandGroup(name: "Trying it out", subcommands: [DemoCommand.self, GenerateCommand.self, BrokerCommand.self]),
+      CommandGroup(name: "Trying it out", subcommands: [DemoCommand.self, GenerateCommand.self, BrokerCommand.self, SimulateCommand.self]),
       CommandGroup(
         name: "Operating",
         subcommands: [MaintainCommand.self, CatalogCommand.self, ConfigCommand.self, HealthCommand.self]),

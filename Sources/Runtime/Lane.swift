@@ -2,6 +2,15 @@ import CPosix
 import Glibc
 import Synchronization
 
+/// Runs the jobs of lanes in place of their threads: how a simulation decides what runs when.
+public protocol LaneHost: Sendable {
+  /// Runs `job` some time later with `lane` as its executor: jobs of one lane one at a time, in the order in which they came.
+  func enqueue(_ job: UnownedJob, on lane: Lane)
+
+  /// Whether the caller is a job of `lane`.
+  func isRunning(_ lane: Lane) -> Bool
+}
+
 /// A serial executor with a thread of its own. Actors pinned to one lane reach each other without a thread switch.
 ///
 /// An actor pins itself with two declarations; the stored lane keeps the executor alive:
@@ -13,9 +22,13 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: `queue`, `isParked`, `isStopping` and `isRunning` are only touched while `mutex` is held.
 public final class Lane: SerialExecutor, @unchecked Sendable {
+  /// Who runs the jobs of the lanes that the current task makes; `nil`: a thread for each.
+  @TaskLocal public static var host: (any LaneHost)?
+
   /// The thread's name, as `top -H` shows it (15 bytes of it).
   public let name: String
 
+  private let host: (any LaneHost)?
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
   private var queue: [UnownedJob] = []
@@ -26,9 +39,10 @@ public final class Lane: SerialExecutor, @unchecked Sendable {
   private let thread = Atomic<UInt>(0)
   private let jobCounter = Atomic<UInt64>(0)
 
-  /// A lane whose thread starts with the first job.
+  /// A lane whose thread starts with the first job, unless the current task has a ``host``.
   public init(name: String) {
     self.name = name
+    host = Lane.host
     mutex = .allocate(capacity: 1)
     condition = .allocate(capacity: 1)
     pthread_mutex_init(mutex, nil)
@@ -49,6 +63,7 @@ public final class Lane: SerialExecutor, @unchecked Sendable {
   /// Runs `job` on the lane's thread after the jobs that came before it.
   public func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
+    if let host { return host.enqueue(job, on: self) }
     pthread_mutex_lock(mutex)
     queue.append(job)
     let mustSignal = isParked
@@ -76,7 +91,10 @@ public final class Lane: SerialExecutor, @unchecked Sendable {
     pthread_cond_signal(condition)
   }
 
-  private var isCurrent: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
+  private var isCurrent: Bool {
+    if let host { return host.isRunning(self) }
+    return thread.load(ordering: .relaxed) == UInt(pthread_self())
+  }
 
   private func startThread() {
     var handle = pthread_t()

@@ -1,0 +1,310 @@
+import Actors
+import Checkpointing
+import Logging
+import Runtime
+import SQL
+
+/// What one simulated run is made of.
+public struct SimulationOptions: Sendable {
+  /// The seed: of the workload, the schedule, the latencies and the faults.
+  public var seed: UInt64
+  /// The faults that may be drawn.
+  public var faults: Set<Fault>
+  /// At most so many faults strike: shrinking lowers it.
+  public var faultBudget = Int.max
+  /// How many lines of the trace are kept; 0 for none.
+  public var traceLines = 0
+  /// Where the checkpoints of the run are, while they are not simulated.
+  public var directory = ""
+
+  /// Options for `seed`.
+  public init(seed: UInt64, faults: Set<Fault> = Set(Fault.allCases)) {
+    self.seed = seed
+    self.faults = faults
+  }
+}
+
+/// What came of a run.
+public struct SimulationResult: Sendable {
+  /// The seed.
+  public var seed: UInt64
+  /// The invariant that did not hold; `nil` when all held.
+  public var violation: String?
+  /// The job refused to go on, because a fault broke an assumption that the promise rests on.
+  public var refusal: String?
+  /// How often each fault struck.
+  public var injected: [Fault: Int]
+  /// How many processes were started.
+  public var processes: Int
+  /// How many checkpoints were committed by the sink `passed`.
+  public var checkpoints: UInt64
+  /// How many records the workload has.
+  public var records: Int
+  /// Virtual time, in nanoseconds.
+  public var virtualTime: Int64
+  /// How many jobs the scheduler ran.
+  public var steps: Int
+  /// A digest of the trace: equal for equal runs. Only with a trace.
+  public var digest: UInt64
+  /// The trace's last lines.
+  public var trace: [String]
+}
+
+/// Runs the real job in a simulated world, from one seed.
+///
+/// `@unchecked Sendable`: touched on the simulation's one thread only, like its ``SimulatedWorld``.
+public final class SimulationRun: @unchecked Sendable {
+  private let options: SimulationOptions
+  private let world: SimulatedWorld
+  private let workload: Workload
+  private let peers: SimulatedPeers
+  private let plan: JobPlan
+  private let settings: Settings
+  private let calmAt: Int64
+  private var driver: SeededGenerator
+  private var current: RunningProcess?
+  private var retired: [RunningProcess] = []
+  private var refusal: String?
+  private var isDone = false
+
+  /// A process with the job that it runs.
+  private final class RunningProcess: @unchecked Sendable {
+    let process: SimulatedProcess
+    var engine: Engine?
+    var outcome: Result<JobSummary, any Error>?
+    var isRelieved = false
+    var stopRequested = false
+    init(_ process: SimulatedProcess) { self.process = process }
+  }
+
+  /// A run; nothing happens yet.
+  /// - Throws: when the workload's SQL or the settings are refused, which is a mistake of the simulator.
+  public init(_ options: SimulationOptions) throws {
+    self.options = options
+    var root = SeededGenerator(seed: options.seed)
+    driver = root.branch("driver")
+    let faults = FaultPlan(drawing: options.faults, from: &root)
+    var shape = root.branch("workload")
+    workload = Workload(connector: "connector = 'blackhole'", faults: faults, drawing: &shape)
+    world = SimulatedWorld(
+      seed: options.seed, faults: faults, faultBudget: options.faultBudget,
+      trace: SimulationTrace(keeping: options.traceLines))
+    peers = SimulatedPeers(
+      world, topic: SimulatedTopic(source: Workload.source, partitions: workload.partitions, in: world))
+    plan = try SQLFile.plan(workload.sql, fileName: "workload.sql") { _ in nil }
+    settings = try Self.settings(&driver)
+    calmAt = workload.lastArrival + Int64.random(in: 1_000_000_000...20_000_000_000, using: &driver)
+  }
+
+  private static func settings(_ random: inout SeededGenerator) throws -> Settings {
+    func pick(_ values: [String]) -> String { values[Int.random(in: 0..<values.count, using: &random)] }
+    return try Settings(
+      flags: [
+        "WEIR_PARALLELISM": pick(["1", "2", "3"]), "WEIR_KEY_GROUPS": pick(["4", "16"]),
+        "WEIR_BATCH_ROWS": pick(["1", "7", "64", "1024"]), "WEIR_BATCH_LINGER": pick(["0s", "5ms", "200ms"]),
+        "WEIR_CHANNEL_BATCHES": pick(["1", "2", "8"]), "WEIR_IDLE_TIMEOUT": "1d",
+        "WEIR_CHECKPOINT_INTERVAL": pick(["20ms", "200ms", "1s"]), "WEIR_CHECKPOINT_TIMEOUT": pick(["500ms", "10s"]),
+        "WEIR_CHECKPOINT_RETAIN": pick(["1", "3"]), "WEIR_CHECKPOINT_BACKLOG": pick(["1", "4"]),
+        "WEIR_RESTART_BACKOFF": "10ms", "WEIR_RESTART_BACKOFF_MAX": "500ms", "WEIR_MAX_RESTARTS": pick(["3", "1000"]),
+        "WEIR_DISCOVERY_INTERVAL": pick(["200ms", "2s"])
+      ], environment: [:], cores: 1)
+  }
+
+  /// Runs to the end.
+  public func run() -> SimulationResult {
+    world.trace("seed \(options.seed) faults \(world.faults.strengths.keys.map(\.rawValue).sorted())")
+    start()
+    let limit = calmAt + 900_000_000_000
+    while world.violation == nil, !isDone {
+      let deadline = world.isCalm ? limit : calmAt
+      let needsAttention = world.run(until: deadline) { self.needsAttention }
+      if needsAttention {
+        attend()
+      } else if !world.isCalm {
+        // Also when nothing was left to do before: what waits for the calm goes on.
+        becomeCalm()
+      } else {
+        world.violate(world.now > limit ? "no progress: the job does not end in calm weather" : "deadlock: \(standing)")
+      }
+    }
+    if world.violation == nil { check() }
+    for running in retired + [current].compactMap({ $0 }) where !running.process.hasFinished {
+      running.process.die()
+      running.process.buryIfDead()
+    }
+    return result
+  }
+
+  private var standing: String {
+    "calm \(world.isCalm), delivered \(peers.topic.delivered), processes \(world.processes.count)"
+  }
+
+  private var result: SimulationResult {
+    SimulationResult(
+      seed: options.seed, violation: world.violation, refusal: refusal, injected: world.injected,
+      processes: world.processes.count, checkpoints: peers.table("passed").position?.checkpoint.number ?? 0,
+      records: workload.reference.records, virtualTime: world.now, steps: world.steps, digest: world.record.digest,
+      trace: world.record.lines)
+  }
+
+  // MARK: Processes
+
+  private func start() {
+    let skew =
+      world.strikes(.clockSkew, "start") ? Int64.random(in: -3_600_000_000...3_600_000_000, using: &driver) : 0
+    let process = SimulatedProcess(in: world, skew: skew)
+    let running = RunningProcess(process)
+    current = running
+    world.trace("process \(process.number) starts")
+    let logger = Logger(label: "sim") { _ in SimulatedLog(self.world, process) }
+    let random = SeededRandom(seed: driver.next())
+    let task = Task(executorPreference: process) { [self] in
+      do {
+        running.outcome = .success(try await Lane.$host.withValue(process) {
+          try await self.work(running, random, logger)
+        })
+      } catch {
+        running.outcome = .failure(error)
+      }
+      process.hasFinished = true
+    }
+    process.cancel = { task.cancel() }
+  }
+
+  private func work(_ running: RunningProcess, _ random: SeededRandom, _ logger: Logger) async throws -> JobSummary {
+    let process = running.process
+    let store = try LocalSnapshotStore(directory: options.directory, job: "sim", random: random)
+    defer { store.close() }
+    let engine = Engine(
+      plan: plan, job: "sim", settings: settings, factory: peers.factory(process, logger: logger),
+      store: SnapshotStoreActor(store: store, lane: Lane(name: "checkpoints")), clock: process.clock, random: random,
+      logger: logger)
+    running.engine = engine
+    return try await engine.run(untilEnd: workload.isBounded)
+  }
+
+  private var needsAttention: Bool {
+    guard let current else { return true }
+    if current.process.hasFinished || current.process.isDead { return true }
+    return world.isCalm && !current.stopRequested && !workload.isBounded && isDelivered
+  }
+
+  /// Whether the newest process has read everything.
+  private var isDelivered: Bool {
+    peers.topic.partitions.indices.allSatisfy { peers.topic.delivered[$0] >= peers.topic.finalEnd(of: $0) }
+  }
+
+  private func becomeCalm() {
+    world.now = max(world.now, calmAt)
+    world.isCalm = true
+    world.trace("calm from here")
+  }
+
+  /// Something happened to the newest process: act as whoever runs containers would.
+  private func attend() {
+    guard let running = current else { return }
+    if !running.process.isDead, !running.process.hasFinished {
+      running.stopRequested = true
+      world.trace("stop process \(running.process.number)")
+      running.engine?.stop()
+      return
+    }
+    if !running.process.isDead, let outcome = running.outcome, ended(running, outcome) { return }
+    retired.append(running)
+    current = nil
+    let pause = Int64.random(in: 1_000_000...2_000_000_000, using: &driver)
+    var isDue = false
+    world.after(pause) { isDue = true }
+    world.run(until: .max) { isDue }
+    if world.violation == nil { start() }
+  }
+
+  /// Judges how a process ended by itself; whether the run is over.
+  private func ended(_ running: RunningProcess, _ outcome: Result<JobSummary, any Error>) -> Bool {
+    switch outcome {
+    case .success:
+      guard workload.isBounded || running.stopRequested else {
+        world.violate("the job ended without being asked")
+        return true
+      }
+      isDone = true
+      return true
+    case .failure(let error):
+      world.trace("process \(running.process.number) ended: \(error)")
+      let isExcused = world.injected.contains { $0.key.breaksAssumption }
+      switch error {
+      case is RestartLimitError where !world.isCalm: return false
+      case let error as SinkError where error.message.hasPrefix("not reachable") && !world.isCalm: return false
+      case is PositionConflict where isExcused, is SnapshotStoreError where isExcused:
+        refusal = "\(error)"
+        isDone = true
+        return true
+      default:
+        world.violate("the job gave up: \(error)")
+        return true
+      }
+    }
+  }
+
+  // MARK: The end
+
+  private func check() {
+    let reference = workload.reference
+    let isPartial = refusal != nil
+    compare("passed", peers.table("passed").rows, reference.passed, isPartial)
+    compare("windows", peers.table("windows").rows, reference.windows, isPartial)
+    compare("dead letters", kept("dead"), reference.dead, isPartial)
+    compare("late rows", kept("late"), reference.late, isPartial)
+  }
+
+  private func kept(_ kind: String) -> [String] {
+    peers.table("\(Workload.source).\(kind)").rows.map { row in
+      "\(Self.field("partition", row))/\(Self.field("offset", row))"
+    }
+  }
+
+  private static func field(_ name: String, _ json: String) -> String {
+    guard let range = json.firstRange(of: "\"\(name)\":") else { return "?" }
+    return String(json[range.upperBound...].prefix { $0 != "," && $0 != "}" }.filter { $0 != "\"" })
+  }
+
+  /// Compares multisets. A job that refused to go on may hold less, never anything else.
+  private func compare(_ name: String, _ found: [String], _ expected: [String], _ isPartial: Bool) {
+    var counts: [String: Int] = [:]
+    for row in expected { counts[row, default: 0] += 1 }
+    for row in found { counts[row, default: 0] -= 1 }
+    let missing = counts.filter { $0.value > 0 }.sorted { $0.key < $1.key }
+    let extra = counts.filter { $0.value < 0 }.sorted { $0.key < $1.key }
+    guard !extra.isEmpty || (!missing.isEmpty && !isPartial) else { return }
+    world.violate(
+      "\(name): expected \(expected.count) rows, found \(found.count)"
+        + (missing.first.map { "; missing \($0.key) and \(missing.count - 1) more" } ?? "")
+        + (extra.first.map { "; too many \($0.key) and \(extra.count - 1) more" } ?? ""))
+  }
+}
+
+/// What a process logs becomes part of the trace; what it calls critical must not happen.
+struct SimulatedLog: LogHandler {
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.info
+  private let world: SimulatedWorld
+  private let process: SimulatedProcess
+
+  init(_ world: SimulatedWorld, _ process: SimulatedProcess) {
+    self.world = world
+    self.process = process
+  }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    guard !process.isDead else { return }
+    world.trace(
+      "log \(process.number) \(event.level) \(event.message) "
+        + (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " "))
+    if event.level == .critical { world.violate("critical: \(event.message)") }
+  }
+}
