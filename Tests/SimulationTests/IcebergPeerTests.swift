@@ -5,6 +5,7 @@ import Iceberg
 import Runtime
 import SQL
 import SimulationKit
+import Sinks
 import Testing
 
 @Suite("Simulated Iceberg tables")
@@ -31,7 +32,9 @@ struct IcebergPeerTests {
     rows.compactMap { if case .int64(let id) = $0[0] { id } else { nil } }.sorted()
   }
 
-  @Test("the real sink commits through them, all of its input and output inside", arguments: IcebergPeer.CatalogKind.allCases)
+  @Test(
+    "the real sink commits through them, all of its input and output inside",
+    arguments: IcebergPeer.CatalogKind.allCases)
   func sink(kind: IcebergPeer.CatalogKind) throws {
     let world = Self.world(1)
     let peer = try IcebergPeer(world, catalog: kind)
@@ -103,7 +106,11 @@ struct IcebergPeerTests {
     for _ in 0..<12 where life.newest < checkpoints || !life.pending.isEmpty {
       let process = SimulatedProcess(in: world)
       let keeper = SimulatedProcess(in: world)
-      let kept = Simulated.start(keeper) { await peer.maintain(name, process: keeper) { [] } }
+      let kept = Simulated.start(keeper) {
+        await peer.maintain(name, process: keeper) {
+          try IcebergSinkTables.dataFiles(of: life.pending, files: NoPendingFiles())
+        }
+      }
       do {
         try Simulated.run(world, process) {
           try await life.live(try peer.connector(life.table, job: "job", process: process), checkpoints: checkpoints)
@@ -128,12 +135,14 @@ struct IcebergPeerTests {
       return try await peer.rows(name)
     }
     let content = try #require(rows)
-    #expect(ids(content.own) == Array(0..<life.rows), "seed \(seed) \(kind)\n\(world.record.lines.joined(separator: "\n"))")
+    #expect(
+      ids(content.own) == Array(0..<life.rows), "seed \(seed) \(kind)\n\(world.record.lines.joined(separator: "\n"))")
     #expect(content.foreign.count == peer.foreignRowsAdded, "seed \(seed)")
     return (world.injected, content.foreign.count)
   }
 
-  @Test("a zombie that commits late meets a conflict, or what it commits is what its successor takes for committed",
+  @Test(
+    "a zombie that commits late, or claims again, meets a conflict",
     arguments: IcebergPeer.CatalogKind.allCases)
   func zombie(kind: IcebergPeer.CatalogKind) throws {
     let world = Self.world(9)
@@ -142,16 +151,22 @@ struct IcebergPeerTests {
     try Simulated.run(world) { process in
       let old = try peer.connector(life.table, job: "job", process: process)
       try await life.live(old, checkpoints: 3)
+      let owner = JobOwner(lineage: "L", attempt: 1)
+      // The old process has sealed an epoch, and sleeps.
+      let writer = try old.makeWriter(files: NoPendingFiles())
+      _ = try writer.write(life.batch(15..<19))
+      let epoch = try await writer.seal(CheckpointID(4))
+      let stale = PendingCommit(
+        sink: "out", checkpoint: CheckpointID(4), from: CheckpointID(3),
+        sources: SourcePositions(["events": ["0": 19]]), rows: epoch.rows, payload: epoch.payload, files: epoch.files)
       let successor = SimulatedProcess(in: world)
       let new = try peer.connector(life.table, job: "job", process: successor)
       try await life.live(new, checkpoints: 5)
-      let stale = PendingCommit(
-        sink: "out", checkpoint: CheckpointID(4), from: CheckpointID(3), sources: SourcePositions(), rows: 0,
-        payload: [], files: [])
-      _ = try await old.commit([stale], owner: JobOwner(lineage: "L", attempt: 1), files: NoPendingFiles())
       await #expect(throws: PositionConflict.self) {
-        try await old.claim(
-          owner: JobOwner(lineage: "L", attempt: 1), newest: CheckpointID(3), committed: CheckpointID(3))
+        try await old.commit([stale], owner: owner, files: NoPendingFiles())
+      }
+      await #expect(throws: PositionConflict.self) {
+        try await old.claim(owner: owner, newest: CheckpointID(3), committed: CheckpointID(3))
       }
       let rows = try #require(try await peer.rows(Self.name))
       #expect(Self.ids(rows.own) == Array(0..<25))

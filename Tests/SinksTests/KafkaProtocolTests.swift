@@ -27,7 +27,9 @@ struct KafkaProtocolTests {
     return (1...count).map { StoredEpoch(UInt64($0), by: owner, rows: $0 == 2 ? 0 : 2) }
   }
 
-  @Test("makes every epoch visible once, whatever fails at whichever call", arguments: SimulatedTransactionClient.Fault.allCases)
+  @Test(
+    "makes every epoch visible once, whatever fails at whichever call",
+    arguments: SimulatedTransactionClient.Fault.allCases)
   func everyStep(fault: SimulatedTransactionClient.Fault) throws {
     let epochs = Self.epochs(4)
     var call = 0

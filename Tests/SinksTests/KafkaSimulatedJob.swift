@@ -150,7 +150,8 @@ final class SimulatedJob {
     guard hasFaults else { return nil }
     if random.once(in: 5) { world() }
     if depth < 3, random.once(in: 6) { step() }
-    guard random.once(in: 12), let fault = SimulatedTransactionClient.Fault.allCases.randomElement(using: &random) else {
+    guard random.once(in: 12), let fault = SimulatedTransactionClient.Fault.allCases.randomElement(using: &random)
+    else {
       return nil
     }
     faults += 1
