@@ -74,11 +74,7 @@ public enum SinkConnectors {
     let brokers = try options["brokers"] ?? defaults.kafkaBrokers ?? options.required("brokers", "host:port, …")
     let topic = try options.required("topic", "the topic to write to")
     _ = try options.choice("format", ["json"], default: "json")
-    let key = options["key"] ?? (table.primaryKey.count == 1 ? table.primaryKey[0] : nil)
-    let keyColumn = key.flatMap { table.schema.index(of: $0) }
-    guard key == nil || keyColumn != nil else {
-      throw options.refusal("option key = '\(key ?? "")': expected a column of \(table.name)")
-    }
+    let keyColumn = try kafkaKey(options)
     let properties = table.options.entries.sorted { $0.key < $1.key }.filter { $0.key.hasPrefix("kafka.") }
     return KafkaSinkConnector(
       sink: table.name, schema: table.schema, keyColumn: keyColumn,
@@ -86,6 +82,26 @@ public enum SinkConnectors {
         brokers: brokers, topic: topic, positionTopic: options["position_topic"] ?? "__weir_positions",
         transactionalID: options["transactional_id"] ?? "\(job)-\(table.name)",
         properties: properties.map { (String($0.key.dropFirst(6)), $0.value.value) }))
+  }
+
+  /// The column whose values are the records' keys.
+  private static func kafkaKey(_ options: SinkOptions) throws -> Int? {
+    let table = options.table
+    guard let key = options["key"] ?? (table.primaryKey.count == 1 ? table.primaryKey[0] : nil) else { return nil }
+    guard let column = table.schema.index(of: key) else {
+      throw options.refusal("option key = '\(key)': expected a column of \(table.name)")
+    }
+    return column
+  }
+
+  /// The Kafka sink of `table` over a client of the caller's making, which knows brokers and topics.
+  /// - Throws: ``SinkError`` that names the option.
+  package static func kafka(
+    _ table: TableDefinition, maximumRecordBytes: Int = 1_000_000, client: sending any KafkaSinkClient
+  ) throws -> any SinkConnector {
+    KafkaSinkConnector(
+      sink: table.name, schema: table.schema, keyColumn: try kafkaKey(SinkOptions(table)),
+      maximumRecordBytes: maximumRecordBytes, client: client)
   }
 
   /// What rows leave the pipeline at the side.
