@@ -3,6 +3,7 @@ import Checkpointing
 import Logging
 import Runtime
 import SQL
+import Sinks
 
 /// What one simulated run is made of.
 public struct SimulationOptions: Sendable {
@@ -14,8 +15,8 @@ public struct SimulationOptions: Sendable {
   public var faultBudget = Int.max
   /// How many lines of the trace are kept; 0 for none.
   public var traceLines = 0
-  /// Where the checkpoints of the run are, while they are not simulated.
-  public var directory = ""
+  /// Where the job delivers to; `nil` draws it.
+  public var sinks: SinkKind?
 
   /// Options for `seed`.
   public init(seed: UInt64, faults: Set<Fault> = Set(Fault.allCases)) {
@@ -36,7 +37,7 @@ public struct SimulationResult: Sendable {
   public var injected: [Fault: Int]
   /// How many processes were started.
   public var processes: Int
-  /// How many checkpoints were committed by the sink `passed`.
+  /// The number of the last checkpoint.
   public var checkpoints: UInt64
   /// How many records the workload has.
   public var records: Int
@@ -66,6 +67,7 @@ public final class SimulationRun: @unchecked Sendable {
   private var retired: [RunningProcess] = []
   private var refusal: String?
   private var isDone = false
+  private var checkpoints: UInt64 = 0
 
   /// A process with the job that it runs.
   private final class RunningProcess: @unchecked Sendable {
@@ -85,12 +87,17 @@ public final class SimulationRun: @unchecked Sendable {
     driver = root.branch("driver")
     let faults = FaultPlan(drawing: options.faults, from: &root)
     var shape = root.branch("workload")
-    workload = Workload(connector: "connector = 'blackhole'", faults: faults, drawing: &shape)
+    let kinds = SinkKind.allCases
+    let drawn = kinds[Int.random(in: 0..<kinds.count, using: &driver)]
+    let sinks = options.sinks ?? drawn
+    workload = Workload(sinks: sinks, addsPartition: faults.has(.rebalance), drawing: &shape)
     world = SimulatedWorld(
       seed: options.seed, faults: faults, faultBudget: options.faultBudget,
       trace: SimulationTrace(keeping: options.traceLines))
-    peers = SimulatedPeers(
-      world, topic: SimulatedTopic(source: Workload.source, partitions: workload.partitions, in: world))
+    let world = world
+    peers = try SimulatedPeers(
+      world, kind: sinks,
+      topics: workload.topics.map { SimulatedTopic(source: $0.source, partitions: $0.partitions, in: world) })
     plan = try SQLFile.plan(workload.sql, fileName: "workload.sql") { _ in nil }
     settings = try Self.settings(&driver)
     calmAt = workload.lastArrival + Int64.random(in: 100_000_000...3_000_000_000, using: &driver)
@@ -112,7 +119,7 @@ public final class SimulationRun: @unchecked Sendable {
 
   /// Runs to the end.
   public func run() -> SimulationResult {
-    world.trace("seed \(options.seed) faults \(world.faults.strengths.keys.map(\.rawValue).sorted())")
+    world.trace("seed \(options.seed) sinks \(peers.kind.rawValue) faults \(world.faults.strengths.keys.map(\.rawValue).sorted())")
     start()
     let limit = calmAt + 900_000_000_000
     while world.violation == nil, !isDone {
@@ -136,14 +143,13 @@ public final class SimulationRun: @unchecked Sendable {
   }
 
   private var standing: String {
-    "calm \(world.isCalm), delivered \(peers.topic.delivered), processes \(world.processes.count)"
+    "calm \(world.isCalm), delivered \(peers.topics.map(\.delivered)), processes \(world.processes.count)"
   }
 
   private var result: SimulationResult {
     SimulationResult(
       seed: options.seed, violation: world.violation, refusal: refusal, injected: world.injected,
-      processes: world.processes.count, checkpoints: peers.table("passed").position?.checkpoint.number ?? 0,
-      records: workload.reference.records, virtualTime: world.now, steps: world.steps, digest: world.record.digest,
+      processes: world.processes.count, checkpoints: checkpoints, records: workload.records, virtualTime: world.now, steps: world.steps, digest: world.record.digest,
       trace: world.record.lines)
   }
 
@@ -156,32 +162,38 @@ public final class SimulationRun: @unchecked Sendable {
     let running = RunningProcess(process)
     current = running
     world.trace("process \(process.number) starts")
-    peers.topic.forgetDelivery(to: process)
+    for topic in peers.topics { topic.forgetDelivery(to: process) }
     let logger = Logger(label: "sim") { _ in SimulatedLog(self.world, process) }
     let random = SeededRandom(seed: driver.next())
-    let task = Task(executorPreference: process) { [self] in
-      do {
-        running.outcome = .success(try await Lane.$host.withValue(process) {
-          try await self.work(running, random, logger)
-        })
-      } catch {
-        running.outcome = .failure(error)
-      }
-      process.hasFinished = true
+    process.start {
+      try await self.work(running, random, logger)
+    } ended: { outcome in
+      running.outcome = outcome
     }
-    process.cancel = { task.cancel() }
   }
 
   private func work(_ running: RunningProcess, _ random: SeededRandom, _ logger: Logger) async throws -> JobSummary {
     let process = running.process
-    let store = try LocalSnapshotStore(directory: options.directory, job: "sim", random: random)
+    let store = try peers.store(process, random)
     defer { store.close() }
     let engine = Engine(
-      plan: plan, job: "sim", settings: settings, factory: peers.factory(process, logger: logger),
+      plan: plan, job: SimulatedPeers.job, settings: settings, factory: peers.factory(process, logger: logger),
       store: SnapshotStoreActor(store: store, lane: Lane(name: "checkpoints")), clock: process.clock, random: random,
       logger: logger)
     running.engine = engine
-    return try await engine.run(untilEnd: workload.isBounded)
+    defer { checkpoints = max(checkpoints, store.highestCheckpoint.number) }
+    return try await withThrowingTaskGroup(of: JobSummary?.self) { group in
+      group.addTask { try await engine.run(untilEnd: self.workload.isBounded) }
+      group.addTask {
+        try await self.peers.maintain(process)
+        return nil
+      }
+      defer { group.cancelAll() }
+      while let outcome = try await group.next() {
+        if let outcome { return outcome }
+      }
+      throw CancellationError()
+    }
   }
 
   private var needsAttention: Bool {
@@ -192,7 +204,9 @@ public final class SimulationRun: @unchecked Sendable {
 
   /// Whether the newest process has read everything.
   private var isDelivered: Bool {
-    peers.topic.partitions.indices.allSatisfy { peers.topic.delivered[$0] >= peers.topic.finalEnd(of: $0) }
+    peers.topics.allSatisfy { topic in
+      topic.partitions.indices.allSatisfy { topic.delivered[$0] >= topic.finalEnd(of: $0) }
+    }
   }
 
   private func becomeCalm() {
@@ -249,18 +263,29 @@ public final class SimulationRun: @unchecked Sendable {
 
   // MARK: The end
 
+  /// Compares what is there with what must be, with the library's own readers on a world that is calm.
   private func check() {
-    let reference = workload.reference
-    let isPartial = refusal != nil
-    compare("passed", peers.table("passed").rows, reference.passed, isPartial)
-    compare("windows", peers.table("windows").rows, reference.windows, isPartial)
-    compare("dead letters", kept("dead"), reference.dead, isPartial)
-    compare("late rows", kept("late"), reference.late, isPartial)
+    world.isCalm = true
+    let checker = SimulatedProcess(in: world)
+    checker.start {
+      await self.peers.settle()
+      let isPartial = self.refusal != nil
+      for (name, rows) in self.workload.expected.sorted(by: { $0.key < $1.key }) {
+        guard let table = self.plan.tables[name] else { continue }
+        self.compare(name, try await self.peers.rows(table), rows, isPartial)
+      }
+      self.peers.checkStrangers()
+      self.compare("dead letters", self.kept(.deadLetter), self.workload.dead, isPartial)
+      self.compare("late rows", self.kept(.late), self.workload.late, isPartial)
+    } ended: { outcome in
+      if case .failure(let error) = outcome { self.world.violate("the content cannot be read: \(error)") }
+    }
+    world.run(until: .max) { checker.hasFinished }
   }
 
-  private func kept(_ kind: String) -> [String] {
-    peers.table("\(Workload.source).\(kind)").rows.map { row in
-      "\(Self.field("partition", row))/\(Self.field("offset", row))"
+  private func kept(_ kind: SinkConnectors.KeptKind) -> [String] {
+    peers.kept(kind).map { row in
+      ["source", "partition", "offset"].map { Self.field($0, row) }.joined(separator: "/")
     }
   }
 

@@ -4,33 +4,46 @@ import Columnar
 /// What a simulated job reads, what it computes, and what its sinks must hold in the end.
 public struct Workload: Sendable {
   /// The SQL file.
-  public let sql: String
-  /// The records, by partition; times in nanoseconds of virtual time.
-  public let partitions: [SimulatedTopic.Partition]
-  /// How the sinks' content follows from the records.
-  public let reference: Reference
+  public var sql: String
+  /// The records by source table and partition; times in nanoseconds of virtual time.
+  public var topics: [(source: String, partitions: [SimulatedTopic.Partition])]
+  /// By sink table: the rows that it must hold, as JSON objects.
+  public var expected: [String: [String]]
+  /// Records that nobody can read, as `source/partition/offset`.
+  public var dead: [String]
+  /// Rows that are late, as `source/partition/offset`.
+  public var late: [String]
   /// Whether the job reads to the ends that it finds at its start, and fires what is left.
-  public let isBounded: Bool
+  public var isBounded: Bool
+
   /// When the last record becomes visible, in nanoseconds.
-  public let lastArrival: Int64
+  public var lastArrival: Int64 {
+    topics.flatMap { $0.partitions.flatMap { $0.records.map(\.visibleAt) } }.max() ?? 0
+  }
 
-  /// The name of the source table.
-  public static let source = "readings"
+  /// How many records there are.
+  public var records: Int { topics.reduce(0) { $0 + $1.partitions.reduce(0) { $0 + $1.records.count } } }
 
-  /// A workload that `random` determines.
+  /// The source table of the built-in workloads.
+  static let source = "readings"
+
+  /// A built-in workload that `random` determines.
   ///
   /// - Parameters:
-  ///   - connector: the connector of the sinks, with its options as they stand in the SQL file.
-  ///   - faults: whether partitions may appear later.
-  public init(connector: String, faults: FaultPlan, drawing random: inout SeededGenerator) {
+  ///   - sinks: where it delivers to.
+  ///   - addsPartition: whether a partition appears while the job runs.
+  public init(sinks: SinkKind, addsPartition: Bool, drawing random: inout SeededGenerator) {
     var shape = Shape(&random)
-    shape.addsPartition = !shape.isBounded && faults.has(.rebalance)
-    partitions = shape.records(&random)
-    sql = shape.sql(connector)
+    shape.addsPartition = !shape.isBounded && addsPartition
+    let partitions = shape.records(&random)
+    topics = [(Self.source, partitions)]
+    sql = shape.sql(sinks)
     isBounded = shape.isBounded
-    lastArrival = partitions.flatMap { $0.records.map(\.visibleAt) }.max() ?? 0
-    reference = Reference(
+    let reference = Reference(
       partitions: partitions, delay: shape.delay, size: shape.size, slide: shape.slide, isBounded: shape.isBounded)
+    expected = ["passed": reference.passed, "windows": reference.windows]
+    dead = reference.dead.map { "\(Self.source)/\($0)" }
+    late = reference.late.map { "\(Self.source)/\($0)" }
   }
 
   /// What is drawn for one workload.
@@ -63,14 +76,14 @@ public struct Workload: Sendable {
       duration = [300, 1000, 4000][Int.random(in: 0..<3, using: &random)] * 1_000_000
     }
 
-    func sql(_ connector: String) -> String {
+    func sql(_ sinks: SinkKind) -> String {
       """
       CREATE TABLE \(Workload.source) (id bigint NOT NULL, sensor text NOT NULL, value bigint, ts timestamptz NOT NULL)
       WITH (connector = 'kafka', topic = 'readings', format = 'json', event_time = 'ts',
             watermark_delay = '\(delay) seconds');
-      CREATE TABLE passed (id bigint, sensor text, value bigint) WITH (\(connector));
+      CREATE TABLE passed (id bigint, sensor text, value bigint) WITH (\(sinks.options("passed")));
       CREATE TABLE windows (sensor text, window_start timestamptz, readings bigint, total bigint, least bigint, most bigint,
-        PRIMARY KEY (sensor, window_start)) WITH (\(connector));
+        PRIMARY KEY (sensor, window_start)) WITH (\(sinks.options("windows")));
       INSERT INTO passed SELECT id, sensor, value * 2 FROM \(Workload.source) WHERE value >= 0;
       INSERT INTO windows
       SELECT sensor, window_start, count(*), CAST(sum(value) AS bigint), min(value), max(value)

@@ -66,13 +66,17 @@ package struct IcebergSinkTables: Sendable {
 
   /// The data files of commits that jobs have yet to make, whether the jobs run or not.
   ///
-  /// - Parameter directory: where checkpoints are (`WEIR_CHECKPOINT_DIR`). Blocks on its files.
+  /// - Parameters:
+  ///   - directory: where checkpoints are (`WEIR_CHECKPOINT_DIR`). Blocks on its files.
+  ///   - fileSystem: where the directory is.
   /// - Throws: what reading throws: then it is unknown which files are still needed.
-  package static func pendingFiles(directory: String) throws -> [String] {
+  package static func pendingFiles(
+    directory: String, fileSystem: any FileSystem = LocalFileSystem()
+  ) throws -> [String] {
     var attempt = 1
     while true {
       do {
-        return try readPendingFiles(directory)
+        return try readPendingFiles(directory, fileSystem)
       } catch {
         // A job that runs removes what it has committed: what is there now is looked at again.
         attempt += 1
@@ -81,10 +85,11 @@ package struct IcebergSinkTables: Sendable {
     }
   }
 
-  private static func readPendingFiles(_ directory: String) throws -> [String] {
+  private static func readPendingFiles(_ directory: String, _ fileSystem: any FileSystem) throws -> [String] {
     var result: Set<String> = []
-    for manifest in try CheckpointDirectory.manifests(in: directory) {
-      let files = CheckpointDirectory.PendingFiles(directory: directory, job: manifest.job)
+    for manifest in try CheckpointDirectory.manifests(in: directory, fileSystem: fileSystem) {
+      let files = CheckpointDirectory.PendingFiles(
+        directory: directory, job: manifest.job, fileSystem: fileSystem)
       result.formUnion(try dataFiles(of: manifest.pendingCommits, files: files))
     }
     return result.sorted()
