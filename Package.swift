@@ -169,7 +169,7 @@ let package = Package(
       name: "SinksTests",
       dependencies: [
         "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Parquet", "Iceberg", "Ingest", "Sinks",
-        "CRdkafka", "IcebergSupport", "TestSupport",
+        "CRdkafka", "IcebergSupport", "SimulationKit", "TestSupport",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),

@@ -1,6 +1,4 @@
-import CPosix
 import Checkpointing
-import Glibc
 
 /// The directory of checkpoints, seen from outside: by whoever must know what jobs still need, without running them.
 /// All calls block on files.
@@ -9,15 +7,18 @@ public enum CheckpointDirectory {
   ///
   /// Checkpoints that a running job replaces meanwhile may be missing; newer ones are there then.
   /// - Throws: ``SnapshotStoreError``; `.corrupt` for a manifest that cannot be read: what it needs is unknown.
-  public static func manifests(in directory: String) throws -> [Manifest] {
-    guard DurableFiles.size(directory) != nil else { return [] }
+  public static func manifests(
+    in directory: String, fileSystem: any FileSystem = LocalFileSystem()
+  ) throws -> [Manifest] {
+    let files = DurableFiles(system: fileSystem)
+    guard try files.size(directory) != nil else { return [] }
     var result: [Manifest] = []
-    for job in try DurableFiles.names(in: directory) {
+    for job in try files.names(in: directory) {
       let path = "\(directory)/\(job)/checkpoints"
-      guard DurableFiles.size(path) != nil else { continue }
-      for number in try DurableFiles.names(in: path) where UInt64(number) != nil {
+      guard try files.size(path) != nil else { continue }
+      for number in try files.names(in: path) where UInt64(number) != nil {
         let file = "\(path)/\(number)/manifest"
-        guard let bytes = try DurableFiles.read(file) else { continue }
+        guard let bytes = try files.read(file) else { continue }
         do { result.append(try Manifest(json: try ManifestFile.decode(bytes))) } catch {
           throw SnapshotStoreError(.corrupt, path: file, message: "\(error)")
         }
@@ -29,23 +30,25 @@ public enum CheckpointDirectory {
   /// The jobs that some process runs on this machine, by the names of their directories.
   ///
   /// - Throws: ``SnapshotStoreError``.
-  public static func runningJobs(in directory: String) throws -> [String] {
-    guard DurableFiles.size(directory) != nil else { return [] }
-    return try DurableFiles.names(in: directory).filter { job in
-      let descriptor = open("\(directory)/\(job)/lock", O_RDWR | O_CLOEXEC)
-      guard descriptor >= 0 else { return false }
-      // Whoever runs the job holds the lock; if nobody does, it is given back at once.
-      defer { Glibc.close(descriptor) }
-      return weir_lock_file(descriptor) != 0
-    }
+  public static func runningJobs(
+    in directory: String, fileSystem: any FileSystem = LocalFileSystem()
+  ) throws -> [String] {
+    let files = DurableFiles(system: fileSystem)
+    guard try files.size(directory) != nil else { return [] }
+    return try files.names(in: directory).filter { fileSystem.isLocked("\(directory)/\($0)/lock") }
   }
 
   /// The files of a job's epochs that are not committed, for reading only.
   public struct PendingFiles: PendingFileStore {
+    /// Where the files are.
+    public let fileSystem: any FileSystem
     private let directory: String
 
     /// The files of `job`, whose checkpoints are below `directory`.
-    public init(directory: String, job: String) { self.directory = "\(directory)/\(FileName.safe(job))/pending" }
+    public init(directory: String, job: String, fileSystem: any FileSystem = LocalFileSystem()) {
+      self.fileSystem = fileSystem
+      self.directory = "\(directory)/\(FileName.safe(job))/pending"
+    }
 
     /// - Throws: always; only the job itself makes such files.
     public func create(sink: String) throws -> (name: String, path: String) {
@@ -59,10 +62,13 @@ public enum CheckpointDirectory {
   /// An empty directory for files of `job` that nobody needs after a crash. The caller runs the job, so that nobody else
   /// uses it.
   /// - Throws: ``SnapshotStoreError``.
-  public static func scratch(job: String, in directory: String) throws -> String {
+  public static func scratch(
+    job: String, in directory: String, fileSystem: any FileSystem = LocalFileSystem()
+  ) throws -> String {
+    let files = DurableFiles(system: fileSystem)
     let path = "\(directory)/\(FileName.safe(job))/scratch"
-    try DurableFiles.makeDirectory(path)
-    for name in try DurableFiles.names(in: path) { try DurableFiles.remove("\(path)/\(name)") }
+    try files.makeDirectory(path)
+    for name in try files.names(in: path) { try files.remove("\(path)/\(name)") }
     return path
   }
 }

@@ -1,12 +1,14 @@
 import Synchronization
 
-/// Files of epochs that are not committed yet, in a local directory. Names are unique over restarts.
+/// Files of epochs that are not committed yet, in a directory. Names are unique over restarts.
 final class LocalPendingFiles: PendingFileStore {
+  let fileSystem: any FileSystem
   private let directory: String
   private let attempt: UInt64
   private let counter = Atomic<UInt64>(0)
 
-  init(directory: String, attempt: UInt64) {
+  init(directory: String, attempt: UInt64, fileSystem: any FileSystem) {
+    self.fileSystem = fileSystem
     self.directory = directory
     self.attempt = attempt
   }

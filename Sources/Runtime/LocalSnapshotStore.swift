@@ -1,10 +1,8 @@
-import CPosix
 import Checkpointing
 import FoundationEssentials
-import Glibc
 import Synchronization
 
-/// Checkpoints of one job in a local directory.
+/// Checkpoints of one job in a directory.
 ///
 /// ```
 /// <directory>/<job>/lock                          held for the life of the process; the holder's process id
@@ -19,7 +17,7 @@ public final class LocalSnapshotStore: SnapshotStore {
     var pendingFiles: [CheckpointID: Set<String>] = [:]
     var nextFile = 0
     var madeDirectories: Set<CheckpointID> = []
-    var lock: Int32
+    var lock: (any FileLock)?
     var highest: CheckpointID
   }
 
@@ -38,6 +36,7 @@ public final class LocalSnapshotStore: SnapshotStore {
   public let owner: JobOwner
   /// Files of epochs that are not committed yet.
   public let pendingFiles: any PendingFileStore
+  private let files: DurableFiles
   private let state: Mutex<State>
 
   /// Opens, or creates, the store of `job`: takes the lock, counts the attempt, removes what crashes left behind.
@@ -46,21 +45,26 @@ public final class LocalSnapshotStore: SnapshotStore {
   ///   - directory: where the checkpoints of all jobs are (`WEIR_CHECKPOINT_DIR`).
   ///   - job: the job's name.
   ///   - random: draws the lineage of a job that starts for the first time.
+  ///   - fileSystem: where the directory is.
   /// - Throws: ``SnapshotStoreError``; `.locked` when another process runs the job.
-  public init(directory: String, job: String, random: some RandomSource) throws {
+  public init(
+    directory: String, job: String, random: some RandomSource, fileSystem: any FileSystem = LocalFileSystem()
+  ) throws {
     let path = directory + "/" + FileName.safe(job)
-    try DurableFiles.makeDirectory(path + "/checkpoints")
-    try DurableFiles.makeDirectory(path + "/pending")
-    let lock = try Self.takeLock(path + "/lock")
+    files = DurableFiles(system: fileSystem)
+    try files.makeDirectory(path + "/checkpoints")
+    try files.makeDirectory(path + "/pending")
+    let lock = try files.lock(path + "/lock")
     do {
-      let numbers = try Self.checkpointNumbers(path)
-      owner = try Self.countAttempt(path, job: job, hasCheckpoints: !numbers.isEmpty, random: random)
+      let numbers = try Self.checkpointNumbers(path, files)
+      owner = try Self.countAttempt(path, job: job, hasCheckpoints: !numbers.isEmpty, random: random, files)
       self.directory = path
-      pendingFiles = LocalPendingFiles(directory: path + "/pending", attempt: owner.attempt)
+      pendingFiles = LocalPendingFiles(
+        directory: path + "/pending", attempt: owner.attempt, fileSystem: fileSystem)
       state = Mutex(State(lock: lock, highest: numbers.last ?? CheckpointID(0)))
       try removeLeftovers(numbers)
     } catch {
-      Glibc.close(lock)
+      lock.release()
       throw error
     }
   }
@@ -73,8 +77,8 @@ public final class LocalSnapshotStore: SnapshotStore {
   /// Lets another process open the store.
   public func close() {
     state.withLock { state in
-      if state.lock >= 0 { Glibc.close(state.lock) }
-      state.lock = -1
+      state.lock?.release()
+      state.lock = nil
     }
   }
 
@@ -94,7 +98,7 @@ public final class LocalSnapshotStore: SnapshotStore {
     do { frame = try ZstdFrame.compress(content) } catch {
       throw SnapshotStoreError(.unusable, path: folder + "/" + file, message: "\(error)")
     }
-    try DurableFiles.write(frame, to: folder + "/" + file)
+    try files.write(frame, to: folder + "/" + file)
     return StateFile(
       file: "\(checkpoint)/\(file)", keyGroups: keyGroups, bytes: frame.count, contentBytes: content.count,
       checksum: Checksum.xxh64(frame))
@@ -111,7 +115,7 @@ public final class LocalSnapshotStore: SnapshotStore {
 
   private func readVerified(_ file: StateFile) throws -> [UInt8] {
     let path = directory + "/checkpoints/" + file.file
-    guard let frame = try DurableFiles.read(path) else {
+    guard let frame = try files.read(path) else {
       throw SnapshotStoreError(
         .corrupt, path: path, message: "expected a state file of \(file.bytes) bytes, found none")
     }
@@ -134,11 +138,11 @@ public final class LocalSnapshotStore: SnapshotStore {
     do { bytes = ManifestFile.encode(try manifest.json()) } catch {
       throw SnapshotStoreError(.unusable, path: folder, message: "\(error)")
     }
-    // State files were written with their content flushed; their names are flushed here, before the manifest's name.
-    try DurableFiles.syncDirectory(folder)
-    try DurableFiles.syncDirectory(directory + "/checkpoints")
-    try DurableFiles.syncDirectory(directory + "/pending")
-    try DurableFiles.replace(folder + "/" + Self.manifestName, with: bytes)
+    // The folder's own name is durable since it was made, and so is the content of state files; their names are flushed
+    // here, before the manifest's name.
+    try files.syncDirectory(folder)
+    try files.syncDirectory(directory + "/pending")
+    try files.replace(folder + "/" + Self.manifestName, with: bytes)
     state.withLock { $0.pendingFiles[manifest.checkpoint] = manifest.pendingFiles }
     return bytes.count + manifest.stateFiles.reduce(0) { $0 + $1.bytes }
   }
@@ -147,7 +151,7 @@ public final class LocalSnapshotStore: SnapshotStore {
   public func checkpoints() throws -> [CheckpointCandidate] {
     var candidates: [CheckpointCandidate] = []
     var hasValid = false
-    for checkpoint in try Self.checkpointNumbers(directory).reversed() {
+    for checkpoint in try Self.checkpointNumbers(directory, files).reversed() {
       guard let candidate = try examine(checkpoint, readsState: !hasValid) else { continue }
       hasValid = hasValid || candidate.manifest != nil
       candidates.append(candidate)
@@ -157,8 +161,8 @@ public final class LocalSnapshotStore: SnapshotStore {
 
   /// Deletes checkpoints, and the pending files that only they name.
   public func delete(through checkpoint: CheckpointID) throws {
-    for number in try Self.checkpointNumbers(directory) where number <= checkpoint {
-      try DurableFiles.removeDirectory(folder(number), first: Self.manifestName)
+    for number in try Self.checkpointNumbers(directory, files) where number <= checkpoint {
+      try files.removeDirectory(folder(number), first: Self.manifestName)
     }
     let orphans = state.withLock { state in
       let kept = state.pendingFiles.filter { $0.key > checkpoint }
@@ -167,12 +171,12 @@ public final class LocalSnapshotStore: SnapshotStore {
       let named = kept.values.reduce(into: Set<String>()) { $0.formUnion($1) }
       return gone.values.reduce(into: Set<String>()) { $0.formUnion($1) }.subtracting(named)
     }
-    for name in orphans.sorted() { try DurableFiles.remove(pendingFiles.path(name)) }
+    for name in orphans.sorted() { try files.remove(pendingFiles.path(name)) }
   }
 
   /// `nil` when there is no manifest: the checkpoint never came to exist.
   private func examine(_ checkpoint: CheckpointID, readsState: Bool) throws -> CheckpointCandidate? {
-    guard let bytes = try DurableFiles.read(folder(checkpoint) + "/" + Self.manifestName) else { return nil }
+    guard let bytes = try files.read(folder(checkpoint) + "/" + Self.manifestName) else { return nil }
     let manifest: Manifest
     do { manifest = try Manifest(json: try ManifestFile.decode(bytes)) } catch {
       return CheckpointCandidate(rejected: checkpoint, problems: ["\(folder(checkpoint))/manifest: \(error)"])
@@ -185,61 +189,40 @@ public final class LocalSnapshotStore: SnapshotStore {
       problems.append("the manifest is of lineage \(manifest.owner.lineage), the job's is \(owner.lineage)")
     }
     for file in manifest.stateFiles {
-      if let problem = problem(of: file, readsState: readsState) { problems.append(problem) }
+      if let problem = try problem(of: file, readsState: readsState) { problems.append(problem) }
     }
-    for name in manifest.pendingFiles.sorted() where DurableFiles.size(pendingFiles.path(name)) == nil {
+    for name in manifest.pendingFiles.sorted() where try files.size(pendingFiles.path(name)) == nil {
       problems.append("the pending file \(pendingFiles.path(name)) is missing")
     }
     return problems.isEmpty
       ? CheckpointCandidate(valid: manifest) : CheckpointCandidate(rejected: checkpoint, problems: problems)
   }
 
-  private func problem(of file: StateFile, readsState: Bool) -> String? {
+  private func problem(of file: StateFile, readsState: Bool) throws -> String? {
     let path = directory + "/checkpoints/" + file.file
     if !readsState {
-      let size = DurableFiles.size(path)
+      let size = try files.size(path)
       return size == file.bytes
         ? nil : "\(path): expected \(file.bytes) bytes, found \(size.map(String.init) ?? "none")"
     }
     do {
       _ = try readVerified(file)
       return nil
-    } catch { return "\(error)" }
+    } catch let error as SnapshotStoreError {
+      // A file that cannot be read at the moment says nothing about what is in it.
+      guard error.code == .corrupt else { throw error }
+      return "\(error)"
+    }
   }
 
   // MARK: Opening
 
-  private static func takeLock(_ path: String) throws -> Int32 {
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
-    guard descriptor >= 0 else { throw DurableFiles.failure(errno, path, "open the lock file") }
-    let code = weir_lock_file(descriptor)
-    guard code == 0 else {
-      Glibc.close(descriptor)
-      guard code == EWOULDBLOCK else { throw DurableFiles.failure(code, path, "lock the file") }
-      let text = (try? DurableFiles.read(path)).flatMap { $0 }.map { String(decoding: $0, as: UTF8.self) }
-      let holder = text.flatMap { Int32($0.filter(\.isNumber)) }
-      throw SnapshotStoreError(
-        .locked(holder: holder), path: path,
-        message: """
-          process \(holder.map(String.init) ?? "(unknown)") runs this job already; stop it, \
-          or give this job another name or another WEIR_CHECKPOINT_DIR
-          """)
-    }
-    let pid = Array("\(getpid())\n".utf8)
-    guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, pid, pid.count, 0) == pid.count else {
-      let failure = DurableFiles.failure(errno, path, "write the lock file")
-      Glibc.close(descriptor)
-      throw failure
-    }
-    return descriptor
-  }
-
   private static func countAttempt(
-    _ path: String, job: String, hasCheckpoints: Bool, random: some RandomSource
+    _ path: String, job: String, hasCheckpoints: Bool, random: some RandomSource, _ files: DurableFiles
   ) throws -> JobOwner {
     let file = path + "/job.json"
     var record = JobRecord(format: 1, job: job, lineage: random.hexadecimal(byteCount: 8), attempt: 0)
-    if let bytes = try DurableFiles.read(file) {
+    if let bytes = try files.read(file) {
       do { record = try JSONDecoder().decode(JobRecord.self, from: Data(bytes)) } catch {
         throw SnapshotStoreError(
           .corrupt, path: file,
@@ -261,8 +244,7 @@ public final class LocalSnapshotStore: SnapshotStore {
     do { bytes = Array(try encoder.encode(record)) } catch {
       throw SnapshotStoreError(.unusable, path: file, message: "\(error)")
     }
-    try DurableFiles.replace(file, with: bytes)
-    try DurableFiles.syncDirectory(path)
+    try files.replace(file, with: bytes)
     return JobOwner(lineage: record.lineage, attempt: record.attempt)
   }
 
@@ -271,8 +253,8 @@ public final class LocalSnapshotStore: SnapshotStore {
     var named: [CheckpointID: Set<String>] = [:]
     var isReadable = true
     for number in numbers {
-      guard let bytes = try DurableFiles.read(folder(number) + "/" + Self.manifestName) else {
-        try DurableFiles.removeDirectory(folder(number), first: Self.manifestName)
+      guard let bytes = try files.read(folder(number) + "/" + Self.manifestName) else {
+        try files.removeDirectory(folder(number), first: Self.manifestName)
         continue
       }
       if let json = try? ManifestFile.decode(bytes), let manifest = try? Manifest(json: json) {
@@ -286,13 +268,13 @@ public final class LocalSnapshotStore: SnapshotStore {
     // What a damaged manifest names is unknown: then everything stays for whoever repairs it.
     guard isReadable else { return }
     let all = found.values.reduce(into: Set<String>()) { $0.formUnion($1) }
-    for name in try DurableFiles.names(in: directory + "/pending") where !all.contains(name) {
-      try DurableFiles.remove(pendingFiles.path(name))
+    for name in try files.names(in: directory + "/pending") where !all.contains(name) {
+      try files.remove(pendingFiles.path(name))
     }
   }
 
-  private static func checkpointNumbers(_ path: String) throws -> [CheckpointID] {
-    try DurableFiles.names(in: path + "/checkpoints").compactMap { UInt64($0).map { CheckpointID($0) } }.sorted()
+  private static func checkpointNumbers(_ path: String, _ files: DurableFiles) throws -> [CheckpointID] {
+    try files.names(in: path + "/checkpoints").compactMap { UInt64($0).map { CheckpointID($0) } }.sorted()
   }
 
   private func makeDirectory(_ checkpoint: CheckpointID) throws -> String {
@@ -302,7 +284,7 @@ public final class LocalSnapshotStore: SnapshotStore {
       return state.madeDirectories.insert(checkpoint).inserted
     }
     if isNew {
-      do { try DurableFiles.makeDirectory(path) } catch {
+      do { try files.makeDirectory(path) } catch {
         state.withLock { _ = $0.madeDirectories.remove(checkpoint) }
         throw error
       }

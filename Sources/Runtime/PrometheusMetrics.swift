@@ -107,7 +107,7 @@ public enum ProcessMetrics {
   public static var cpuNanoseconds: Int64 { weir_process_cpu_nanoseconds() }
 
   static func read() -> [Metric] {
-    let descriptors = (try? DurableFiles.names(in: "/proc/self/fd").count).map { $0 - 1 } ?? 0
+    let descriptors = (try? LocalFileSystem().names(in: "/proc/self/fd").count).map { $0 - 1 } ?? 0
     return [
       Metric(
         name: "process_cpu_seconds_total", help: "CPU time used, user and system.", type: "counter",

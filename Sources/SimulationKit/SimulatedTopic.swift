@@ -33,7 +33,8 @@ public final class SimulatedTopic: @unchecked Sendable {
   /// The partitions.
   public var partitions: [Partition]
   /// By partition: how far the newest reader has got.
-  public fileprivate(set) var delivered: [Int64]
+  public private(set) var delivered: [Int64]
+  private weak var newestReader: SimulatedProcess?
   /// Until when the broker does not answer.
   private var outageUntil: Int64 = 0
   fileprivate unowned let world: SimulatedWorld
@@ -62,6 +63,17 @@ public final class SimulatedTopic: @unchecked Sendable {
 
   /// The partitions' identifiers, in order.
   public func identifier(_ partition: Int) -> PartitionID { PartitionID(source: source, name: String(partition)) }
+
+  /// A new process reads from its checkpoint on.
+  func forgetDelivery(to process: SimulatedProcess) {
+    delivered = partitions.map { _ in 0 }
+    newestReader = process
+  }
+
+  /// Notes how far `process` has read; a reader that was closed has read nothing that counts.
+  fileprivate func note(_ offset: Int64, of partition: Int, by process: SimulatedProcess) {
+    if process === newestReader { delivered[partition] = offset }
+  }
 
   fileprivate var isDown: Bool { !world.isCalm && outageUntil > world.now }
 
@@ -178,7 +190,7 @@ final class SimulatedReader: PartitionReader {
       next = record.offset + 1
     }
     if let end, cursor == records.count || records[cursor].offset >= end { next = max(next, end) }
-    topic.delivered[index] = next
+    topic.note(next, of: index, by: process)
     result.nextOffset = next
     result.isAtEnd = isAtEnd
     if result.records == 0, !result.isAtEnd { arm() }
@@ -203,5 +215,8 @@ final class SimulatedReader: PartitionReader {
 
   func lag() -> Int64? { topic.end(of: index, at: topic.world.now) - next }
 
-  func close() { wakeup = nil }
+  func close() {
+    wakeup = nil
+    topic.note(0, of: index, by: process)
+  }
 }

@@ -93,7 +93,7 @@ public final class SimulationRun: @unchecked Sendable {
       world, topic: SimulatedTopic(source: Workload.source, partitions: workload.partitions, in: world))
     plan = try SQLFile.plan(workload.sql, fileName: "workload.sql") { _ in nil }
     settings = try Self.settings(&driver)
-    calmAt = workload.lastArrival + Int64.random(in: 1_000_000_000...20_000_000_000, using: &driver)
+    calmAt = workload.lastArrival + Int64.random(in: 100_000_000...3_000_000_000, using: &driver)
   }
 
   private static func settings(_ random: inout SeededGenerator) throws -> Settings {
@@ -103,7 +103,7 @@ public final class SimulationRun: @unchecked Sendable {
         "WEIR_PARALLELISM": pick(["1", "2", "3"]), "WEIR_KEY_GROUPS": pick(["4", "16"]),
         "WEIR_BATCH_ROWS": pick(["1", "7", "64", "1024"]), "WEIR_BATCH_LINGER": pick(["0s", "5ms", "200ms"]),
         "WEIR_CHANNEL_BATCHES": pick(["1", "2", "8"]), "WEIR_IDLE_TIMEOUT": "1d",
-        "WEIR_CHECKPOINT_INTERVAL": pick(["20ms", "200ms", "1s"]), "WEIR_CHECKPOINT_TIMEOUT": pick(["500ms", "10s"]),
+        "WEIR_CHECKPOINT_INTERVAL": pick(["50ms", "200ms", "1s"]), "WEIR_CHECKPOINT_TIMEOUT": pick(["500ms", "10s"]),
         "WEIR_CHECKPOINT_RETAIN": pick(["1", "3"]), "WEIR_CHECKPOINT_BACKLOG": pick(["1", "4"]),
         "WEIR_RESTART_BACKOFF": "10ms", "WEIR_RESTART_BACKOFF_MAX": "500ms", "WEIR_MAX_RESTARTS": pick(["3", "1000"]),
         "WEIR_DISCOVERY_INTERVAL": pick(["200ms", "2s"])
@@ -156,6 +156,7 @@ public final class SimulationRun: @unchecked Sendable {
     let running = RunningProcess(process)
     current = running
     world.trace("process \(process.number) starts")
+    peers.topic.forgetDelivery(to: process)
     let logger = Logger(label: "sim") { _ in SimulatedLog(self.world, process) }
     let random = SeededRandom(seed: driver.next())
     let task = Task(executorPreference: process) { [self] in
@@ -186,7 +187,7 @@ public final class SimulationRun: @unchecked Sendable {
   private var needsAttention: Bool {
     guard let current else { return true }
     if current.process.hasFinished || current.process.isDead { return true }
-    return world.isCalm && !current.stopRequested && !workload.isBounded && isDelivered
+    return world.isCalm && current.engine != nil && !current.stopRequested && !workload.isBounded && isDelivered
   }
 
   /// Whether the newest process has read everything.

@@ -60,7 +60,7 @@ public struct Workload: Sendable {
       disorder = [0, 2, 9][Int.random(in: 0..<3, using: &random)]
       badShare = [0, 0.03][Int.random(in: 0..<2, using: &random)]
       gapShare = [0, 0.1][Int.random(in: 0..<2, using: &random)]
-      duration = [1, 4, 12][Int.random(in: 0..<3, using: &random)] * 1_000_000_000
+      duration = [300, 1000, 4000][Int.random(in: 0..<3, using: &random)] * 1_000_000
     }
 
     func sql(_ connector: String) -> String {
@@ -88,7 +88,7 @@ public struct Workload: Sendable {
       if addsPartition {
         let created = Int64.random(in: 0...duration, using: &random)
         // Its events lie after all others: what it finds closed would depend on the moment.
-        result.append(partition(eventStart: 100_000, createdAt: created, arrival: duration, &id, &random))
+        result.append(partition(eventStart: 20_000, createdAt: created, arrival: duration, &id, &random))
       }
       return result
     }

@@ -2,6 +2,7 @@ import Actors
 import Columnar
 import Logging
 import PostgresClient
+import Runtime
 import SQL
 
 /// What sinks use where their table does not say otherwise.
@@ -12,6 +13,8 @@ public struct SinkDefaults: Sendable {
   public var kafkaBrokers: String?
   /// The directory of the checkpoints; kept records are written below it.
   public var checkpointDirectory: String
+  /// Where the files of kept records and of file sinks are.
+  public var fileSystem: any FileSystem
   /// Where Iceberg tables are kept, or the warehouse's name in a REST catalog.
   public var warehouse: String?
   /// The kind of the Iceberg catalog: `filesystem`, `sql` or `rest`.
@@ -26,7 +29,8 @@ public struct SinkDefaults: Sendable {
   /// Defaults for all sinks of a job.
   public init(
     postgresURL: String? = nil, kafkaBrokers: String? = nil, checkpointDirectory: String, warehouse: String? = nil,
-    catalogType: String? = nil, catalogURL: String? = nil, catalogName: String? = nil
+    catalogType: String? = nil, catalogURL: String? = nil, catalogName: String? = nil,
+    fileSystem: any FileSystem = LocalFileSystem()
   ) {
     self.postgresURL = postgresURL
     self.kafkaBrokers = kafkaBrokers
@@ -35,6 +39,7 @@ public struct SinkDefaults: Sendable {
     self.catalogType = catalogType
     self.catalogURL = catalogURL
     self.catalogName = catalogName
+    self.fileSystem = fileSystem
   }
 }
 
@@ -53,7 +58,8 @@ public enum SinkConnectors {
     case "file":
       let path = try options.required("path", "the directory to write to")
       _ = try options.choice("format", ["json"], default: "json")
-      return FileSinkConnector(job: job, sink: table.name, schema: table.schema, directory: path)
+      return FileSinkConnector(
+        job: job, sink: table.name, schema: table.schema, directory: path, fileSystem: defaults.fileSystem)
     case "kafka": return try kafka(options, job: job, defaults: defaults)
     case "iceberg": return try iceberg(table, job: job, defaults: defaults, logger: logger)
     case "stdout": return StandardOutputConnector(sink: table.name, schema: table.schema)
@@ -68,11 +74,7 @@ public enum SinkConnectors {
     let brokers = try options["brokers"] ?? defaults.kafkaBrokers ?? options.required("brokers", "host:port, …")
     let topic = try options.required("topic", "the topic to write to")
     _ = try options.choice("format", ["json"], default: "json")
-    let key = options["key"] ?? (table.primaryKey.count == 1 ? table.primaryKey[0] : nil)
-    let keyColumn = key.flatMap { table.schema.index(of: $0) }
-    guard key == nil || keyColumn != nil else {
-      throw options.refusal("option key = '\(key ?? "")': expected a column of \(table.name)")
-    }
+    let keyColumn = try kafkaKey(options)
     let properties = table.options.entries.sorted { $0.key < $1.key }.filter { $0.key.hasPrefix("kafka.") }
     return KafkaSinkConnector(
       sink: table.name, schema: table.schema, keyColumn: keyColumn,
@@ -80,6 +82,26 @@ public enum SinkConnectors {
         brokers: brokers, topic: topic, positionTopic: options["position_topic"] ?? "__weir_positions",
         transactionalID: options["transactional_id"] ?? "\(job)-\(table.name)",
         properties: properties.map { (String($0.key.dropFirst(6)), $0.value.value) }))
+  }
+
+  /// The column whose values are the records' keys.
+  private static func kafkaKey(_ options: SinkOptions) throws -> Int? {
+    let table = options.table
+    guard let key = options["key"] ?? (table.primaryKey.count == 1 ? table.primaryKey[0] : nil) else { return nil }
+    guard let column = table.schema.index(of: key) else {
+      throw options.refusal("option key = '\(key)': expected a column of \(table.name)")
+    }
+    return column
+  }
+
+  /// The Kafka sink of `table` over a client of the caller's making, which knows brokers and topics.
+  /// - Throws: ``SinkError`` that names the option.
+  package static func kafka(
+    _ table: TableDefinition, maximumRecordBytes: Int = 1_000_000, client: sending any KafkaSinkClient
+  ) throws -> any SinkConnector {
+    KafkaSinkConnector(
+      sink: table.name, schema: table.schema, keyColumn: try kafkaKey(SinkOptions(table)),
+      maximumRecordBytes: maximumRecordBytes, client: client)
   }
 
   /// What rows leave the pipeline at the side.
@@ -99,7 +121,7 @@ public enum SinkConnectors {
     let names = [FilePath.safeName(job), kind.rawValue, FilePath.safeName(source)]
     return FileSinkConnector(
       job: job, sink: "\(source)-\(kind.rawValue)", schema: KeptRecord.schema,
-      directory: ([defaults.checkpointDirectory] + names).joined(separator: "/"))
+      directory: ([defaults.checkpointDirectory] + names).joined(separator: "/"), fileSystem: defaults.fileSystem)
   }
 
   private static func postgres(

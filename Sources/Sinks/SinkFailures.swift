@@ -1,6 +1,7 @@
 import Actors
 import Checkpointing
 import PostgresClient
+import Runtime
 
 /// Turns the failures of files and servers into ``SinkError``, with their severity.
 enum SinkFailures {

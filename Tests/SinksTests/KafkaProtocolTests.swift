@@ -1,5 +1,6 @@
 import Actors
 import Checkpointing
+import SimulationKit
 import Sinks
 import Testing
 
@@ -26,8 +27,10 @@ struct KafkaProtocolTests {
     return (1...count).map { StoredEpoch(UInt64($0), by: owner, rows: $0 == 2 ? 0 : 2) }
   }
 
-  @Test("makes every epoch visible once, whatever fails at whichever call", arguments: SimulatedClient.Fault.allCases)
-  func everyStep(fault: SimulatedClient.Fault) throws {
+  @Test(
+    "makes every epoch visible once, whatever fails at whichever call",
+    arguments: SimulatedTransactionClient.Fault.allCases)
+  func everyStep(fault: SimulatedTransactionClient.Fault) throws {
     let epochs = Self.epochs(4)
     var call = 0
     var wasHit = true
@@ -151,7 +154,7 @@ struct KafkaProtocolTests {
     var machine = KafkaCommitProtocol(sink: "sink")
     #expect(throws: PositionConflict.self) {
       try machine.claim(
-        owner: JobOwner(lineage: "M", attempt: 9), newest: CheckpointID(9), client: SimulatedClient(broker),
+        owner: JobOwner(lineage: "M", attempt: 9), newest: CheckpointID(9), client: SimulatedTransactionClient(broker),
         codec: KafkaMarkerCodec())
     }
     #expect(first.client.registrations == 1)
@@ -164,7 +167,7 @@ struct KafkaProtocolTests {
     var machine = KafkaCommitProtocol(sink: "orders")
     let error = #expect(throws: SinkError.self) {
       try machine.claim(
-        owner: JobOwner(lineage: "L", attempt: 1), newest: CheckpointID(0), client: SimulatedClient(broker),
+        owner: JobOwner(lineage: "L", attempt: 1), newest: CheckpointID(0), client: SimulatedTransactionClient(broker),
         codec: KafkaMarkerCodec())
     }
     #expect(error?.severity == .fatal)

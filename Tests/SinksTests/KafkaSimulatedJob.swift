@@ -1,7 +1,26 @@
 import Actors
 import Checkpointing
+import SimulationKit
 import Sinks
 import Testing
+
+/// Random numbers that a seed repeats (SplitMix64).
+struct SeededRandom: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var value = state
+    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+    return value ^ (value >> 31)
+  }
+
+  /// True once in `count` times.
+  mutating func once(in count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
+}
 
 /// A checkpoint's part of the sink, as the checkpoint store keeps it.
 struct StoredEpoch {
@@ -20,7 +39,7 @@ struct StoredEpoch {
 /// One process that runs the job: it knows the checkpoints that it started from, and those that it wrote itself.
 final class SimulatedInstance {
   let owner: JobOwner
-  let client: SimulatedClient
+  let client: SimulatedTransactionClient
   let startedFrom: Int
   var epochs: [StoredEpoch]
   var done = 0
@@ -31,7 +50,7 @@ final class SimulatedInstance {
 
   init(_ broker: SimulatedBroker, attempt: UInt64, epochs: [StoredEpoch]) {
     owner = JobOwner(lineage: "L", attempt: attempt)
-    client = SimulatedClient(broker)
+    client = SimulatedTransactionClient(broker)
     startedFrom = epochs.count
     self.epochs = epochs
   }
@@ -45,7 +64,9 @@ final class SimulatedInstance {
   @discardableResult
   func commitNext() throws -> CommitOutcome {
     let epoch = epochs[done]
-    client.rows = epoch.rows
+    client.rows = { produce in
+      for row in epoch.rows { try row.withUnsafeBytes { try produce(nil, $0) } }
+    }
     let outcome = try machine.commit(epoch.pending, owner: owner, client: client, codec: KafkaMarkerCodec())
     done += 1
     return outcome
@@ -124,12 +145,13 @@ final class SimulatedJob {
       || (!instance.isClaimed && position.checkpoint.number > UInt64(instance.startedFrom))
   }
 
-  private func fault(_ instance: SimulatedInstance) throws -> SimulatedClient.Fault? {
+  private func fault(_ instance: SimulatedInstance) throws -> SimulatedTransactionClient.Fault? {
     if instance.isDead { throw SimulatedCrash() }
     guard hasFaults else { return nil }
     if random.once(in: 5) { world() }
     if depth < 3, random.once(in: 6) { step() }
-    guard random.once(in: 12), let fault = SimulatedClient.Fault.allCases.randomElement(using: &random) else {
+    guard random.once(in: 12), let fault = SimulatedTransactionClient.Fault.allCases.randomElement(using: &random)
+    else {
       return nil
     }
     faults += 1
@@ -184,7 +206,7 @@ final class SimulatedJob {
 
   /// The committed positions of the job, in order.
   func positions() -> [SinkPosition] {
-    broker.markers.filter { $0.key == "job-sink" && $0.transaction.outcome == .committed }.compactMap {
+    broker.markers.filter { $0.transaction.producer == "job-sink" && $0.transaction.outcome == .committed }.compactMap {
       try? KafkaMarkerCodec().decode($0.value ?? [], sink: "sink")
     }
   }

@@ -36,9 +36,11 @@ struct FileSystemVersions: Sendable {
   func current() async throws(IcebergError) -> Version? {
     if let hint = try await hint(), let hinted = try await find(hint) { return try await newest(from: hinted) }
     let names = try await WarehouseDirectories(store: store).files(metadataDirectory, prefix: "v")
-    let newest = names.compactMap { name in
+    var newest = names.compactMap { name in
       FileSystemVersions.number(ofName: name).map { Version(number: $0, location: "\(metadataDirectory)/\(name)") }
     }.max { $0.number < $1.number }
+    // Listings may come late: whether there is a first version is asked directly.
+    if newest == nil { newest = try await find(1) }
     guard let newest else { return nil }
     return try await self.newest(from: newest)
   }

@@ -10,6 +10,8 @@ struct WarehouseDirectories: Sendable {
     if let path = store.localPath(directory) {
       return try await BlockingPool.shared.run { () throws(IcebergError) in try LocalDirectory.exists(path) }
     }
+    // The directory's own object is there at once, also where listings come late.
+    if try await store.info("\(directory)/") != nil { return true }
     return try await !store.list(prefix: "\(directory)/", after: nil).objects.isEmpty
   }
 

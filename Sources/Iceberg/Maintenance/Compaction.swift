@@ -121,7 +121,8 @@ private struct GroupRewrite: Sendable {
     properties.properties["write.target-file-size-bytes"] = String(targetBytes)
     let settings = try WriteSettings(properties, spec: spec, lineage: metadata.formatVersion >= 3)
     let writer = PartitionedWriter(
-      settings, directory: scratchDirectory, prefix: "compacted-\(environment.makeUUID())")
+      settings, directory: scratchDirectory, prefix: "compacted-\(environment.makeUUID())",
+      scratch: environment.scratch)
     var published: [DataFile] = []
     do throws(IcebergError) {
       for task in group.tasks { try await copy(task, writer, &published) }
@@ -154,7 +155,7 @@ private struct GroupRewrite: Sendable {
 
   private func publish(_ sealed: [SealedFile], _ published: inout [DataFile]) async throws(IcebergError) {
     guard !sealed.isEmpty else { return }
-    try await SealedFile.publish(sealed, to: scan.table.store)
+    try await SealedFile.publish(sealed, to: scan.table.store, scratch: environment.scratch)
     published += sealed.map(\.file)
   }
 }

@@ -29,7 +29,7 @@ public struct ManifestListWriter: Sendable {
   ///   - codec: how blocks are compressed.
   public init(
     formatVersion: Int, snapshotID: Int64, parentSnapshotID: Int64?, sequenceNumber: Int64, firstRowID: Int64? = nil,
-    codec: AvroCodec = .deflate
+    codec: AvroCodec = .deflate, marker: [UInt8]? = nil
   ) throws(IcebergError) {
     guard formatVersion == 2 || formatVersion == 3 else {
       throw IcebergError(.unsupported, "manifest lists are written in format versions 2 and 3, not \(formatVersion)")
@@ -53,7 +53,7 @@ public struct ManifestListWriter: Sendable {
     if let firstRowID { metadata.append((key: "first-row-id", value: String(firstRowID))) }
     metadata.append((key: "format-version", value: String(formatVersion)))
     self.file = AvroFileWriter(
-      schema: ManifestSchema.list(formatVersion: formatVersion), metadata: metadata, codec: codec)
+      schema: ManifestSchema.list(formatVersion: formatVersion), metadata: metadata, codec: codec, marker: marker)
   }
 
   /// Adds a manifest: a new one as ``ManifestWriter`` gave it, or one of the parent snapshot as it was read.

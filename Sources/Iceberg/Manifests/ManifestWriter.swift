@@ -25,11 +25,11 @@ public struct ManifestWriter: Sendable {
   ///   other format versions.
   public init(
     formatVersion: Int, schema: TableSchema, spec: PartitionSpec, content: ManifestFile.Content, snapshotID: Int64,
-    codec: AvroCodec = .deflate
+    codec: AvroCodec = .deflate, marker: [UInt8]? = nil
   ) throws(IcebergError) {
     try self.init(
       formatVersion: formatVersion, schema: schema, olderSchemas: [], spec: spec, content: content,
-      snapshotID: snapshotID, codec: codec)
+      snapshotID: snapshotID, codec: codec, marker: marker)
   }
 
   /// A writer for a spec whose source columns may have been dropped since: they are looked up in `olderSchemas` too.
@@ -37,7 +37,7 @@ public struct ManifestWriter: Sendable {
   /// The other parameters are those of the usual initializer.
   public init(
     formatVersion: Int, schema: TableSchema, olderSchemas: [TableSchema], spec: PartitionSpec,
-    content: ManifestFile.Content, snapshotID: Int64, codec: AvroCodec = .deflate
+    content: ManifestFile.Content, snapshotID: Int64, codec: AvroCodec = .deflate, marker: [UInt8]? = nil
   ) throws(IcebergError) {
     guard formatVersion == 2 || formatVersion == 3 else {
       throw IcebergError(.unsupported, "manifests are written in format versions 2 and 3, not \(formatVersion)")
@@ -58,7 +58,7 @@ public struct ManifestWriter: Sendable {
         (key: "partition-spec", value: fields.text), (key: "partition-spec-id", value: String(spec.specID)),
         (key: "format-version", value: String(formatVersion)),
         (key: "content", value: content == .data ? "data" : "deletes")
-      ], codec: codec)
+      ], codec: codec, marker: marker)
     var result = ManifestFile(
       manifestPath: "", manifestLength: 0, specID: spec.specID, content: content, sequenceNumber: -1,
       minimumSequenceNumber: -1, addedSnapshotID: snapshotID)

@@ -1,6 +1,7 @@
 import Glibc
 
-/// What committing needs of its surroundings: the time, pauses, chance. Tests put their own in its place.
+/// What writing and committing need of their surroundings: the time, pauses, chance, a place for files that are being
+/// written. Tests put their own in its place.
 public struct CommitEnvironment: Sendable {
   /// The time: milliseconds since the epoch.
   public var nowMilliseconds: @Sendable () -> Int64
@@ -8,16 +9,19 @@ public struct CommitEnvironment: Sendable {
   public var sleep: @Sendable (_ milliseconds: Int64) async throws -> Void
   /// 64 random bits.
   public var random: @Sendable () -> UInt64
+  /// Where data files are until a table's store has them.
+  public var scratch: any ScratchFiles
 
   /// Surroundings of the caller's making.
   public init(
     nowMilliseconds: @escaping @Sendable () -> Int64,
     sleep: @escaping @Sendable (_ milliseconds: Int64) async throws -> Void,
-    random: @escaping @Sendable () -> UInt64
+    random: @escaping @Sendable () -> UInt64, scratch: any ScratchFiles = LocalScratchFiles()
   ) {
     self.nowMilliseconds = nowMilliseconds
     self.sleep = sleep
     self.random = random
+    self.scratch = scratch
   }
 
   /// The system's clock and generator.
@@ -42,6 +46,11 @@ public struct CommitEnvironment: Sendable {
       hex(high >> 32, 8), hex(high >> 16 & 0xFFFF, 4), hex(high & 0xFFFF, 4), hex(low >> 48, 4),
       hex(low & 0xFFFF_FFFF_FFFF, 12)
     ].joined(separator: "-")
+  }
+
+  /// The 16 bytes that separate the blocks of an Avro file.
+  func makeAvroMarker() -> [UInt8] {
+    [random(), random()].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
   }
 
   /// A snapshot id that is not among `taken`: random and positive (Iceberg specification, Appendix F).

@@ -1,4 +1,3 @@
-import Glibc
 import Parquet
 
 /// A finished file in a local directory, on its way into a table's store.
@@ -15,17 +14,20 @@ public struct SealedFile: Hashable, Sendable {
   }
 
   /// Puts the file into the store and removes the local one. Durable when this returns.
-  public func publish(to store: any ObjectStore) async throws(IcebergError) {
+  public func publish(
+    to store: any ObjectStore, scratch: any ScratchFiles = LocalScratchFiles()
+  ) async throws(IcebergError) {
     _ = try await store.upload(file: localPath, to: file.filePath)
-    _ = unlink(localPath)
+    scratch.remove(localPath)
   }
 
   /// Puts files into the store, several at a time.
   public static func publish(
-    _ files: [SealedFile], to store: any ObjectStore, concurrency: Int = 4
+    _ files: [SealedFile], to store: any ObjectStore, concurrency: Int = 4,
+    scratch: any ScratchFiles = LocalScratchFiles()
   ) async throws(IcebergError) {
     _ = try await concurrentMap(files, limit: concurrency) { file throws(IcebergError) in
-      try await file.publish(to: store)
+      try await file.publish(to: store, scratch: scratch)
     }
   }
 }
@@ -52,11 +54,12 @@ public final class DataFileWriter {
   ///   - equalityIDs: the columns that equality deletes compare.
   ///   - sortOrderID: the sort order of the rows.
   ///   - context: buffers that writers of one task share.
+  ///   - scratch: makes the local file.
   /// - Throws: kind `io` when the local file cannot be made, `invalid` for settings that Parquet cannot fulfil.
   public init(
     _ settings: WriteSettings, partition: PartitionTuple, name: String, directory: String,
     content: FileContent = .data, equalityIDs: [Int]? = nil, sortOrderID: Int? = 0,
-    context: ParquetWriterContext = ParquetWriterContext()
+    context: ParquetWriterContext = ParquetWriterContext(), scratch: any ScratchFiles = LocalScratchFiles()
   ) throws(IcebergError) {
     self.settings = settings
     self.partition = partition
@@ -69,7 +72,7 @@ public final class DataFileWriter {
     let path = localPath
     writer = try IcebergError.wrapping(path) { () throws(ParquetError) in
       try ParquetWriter(
-        schema: settings.parquetSchema, options: settings.options, output: try FileOutput(path: path, replacing: true),
+        schema: settings.parquetSchema, options: settings.options, output: try scratch.create(path),
         context: context)
     }
   }

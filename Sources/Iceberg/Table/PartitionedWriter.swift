@@ -30,6 +30,7 @@ public final class PartitionedWriter {
   private let directory: String
   private let prefix: String
   private let limits: WriterLimits
+  private let scratch: any ScratchFiles
   private let context = ParquetWriterContext()
   private var open: [PartitionTuple: OpenFile] = [:]
   private var sealed: [SealedFile] = []
@@ -46,13 +47,16 @@ public final class PartitionedWriter {
   ///   - directory: an existing local directory for files while they are written.
   ///   - prefix: begins the names of all files: unique in the table, a UUID for instance.
   ///   - limits: bounds on files and memory.
+  ///   - scratch: makes the files of the directory.
   public init(
-    _ settings: WriteSettings, directory: String, prefix: String, limits: WriterLimits = WriterLimits()
+    _ settings: WriteSettings, directory: String, prefix: String, limits: WriterLimits = WriterLimits(),
+    scratch: any ScratchFiles = LocalScratchFiles()
   ) {
     self.settings = settings
     self.directory = directory
     self.prefix = prefix
     self.limits = limits
+    self.scratch = scratch
   }
 
   /// The router, made when it is needed first: rows whose partition is known need none.
@@ -130,7 +134,7 @@ public final class PartitionedWriter {
     let name = "\(prefix)-\(fileCount).parquet"
     fileCount += 1
     let writer = try DataFileWriter(
-      settings, partition: partition, name: name, directory: directory, context: context)
+      settings, partition: partition, name: name, directory: directory, context: context, scratch: scratch)
     open[partition] = OpenFile(writer: writer, lastUse: useCount)
     return writer
   }

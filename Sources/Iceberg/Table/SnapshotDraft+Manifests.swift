@@ -58,7 +58,8 @@ extension SnapshotDraft {
       throw IcebergError(.corrupt, "a manifest has partition spec \(group.specID), which the table does not have")
     }
     return try ManifestWriter(
-      formatVersion: metadata.formatVersion, schema: schema, spec: spec, content: group.content, snapshotID: currentID)
+      formatVersion: metadata.formatVersion, schema: schema, spec: spec, content: group.content, snapshotID: currentID,
+      marker: marker)
   }
 
   private mutating func finish(

@@ -52,6 +52,8 @@ package struct SnapshotDraft: Sendable {
   var merged: [[String]: ManifestFile] = [:]
   /// What is in manifests that this commit wrote, when they may be merged.
   var ownEntries: [String: [ManifestEntry]] = [:]
+  /// Separates the blocks of this commit's Avro files.
+  var marker: [UInt8]?
   private var manifestCount = 0
   private var prefix = ""
 
@@ -105,6 +107,7 @@ package struct SnapshotDraft: Sendable {
     if snapshotID == nil {
       snapshotID = context.environment.makeSnapshotID(notIn: metadata.snapshots.map(\.snapshotID))
       prefix = context.environment.makeUUID()
+      marker = context.environment.makeAvroMarker()
     }
     if newManifestsVersion != metadata.formatVersion {
       newManifests = nil
@@ -175,7 +178,7 @@ package struct SnapshotDraft: Sendable {
     let isLineage = metadata.formatVersion >= 3
     var list = try ManifestListWriter(
       formatVersion: metadata.formatVersion, snapshotID: currentID, parentSnapshotID: parts.parent?.snapshotID,
-      sequenceNumber: sequenceNumber, firstRowID: isLineage ? metadata.nextRowID : nil)
+      sequenceNumber: sequenceNumber, firstRowID: isLineage ? metadata.nextRowID : nil, marker: marker)
     for manifest in parts.manifests { try list.append(manifest) }
     let output = try list.finish()
     let path = TableLocations(metadata).metadataFile("snap-\(currentID)-\(context.attempt)-\(prefix).avro")

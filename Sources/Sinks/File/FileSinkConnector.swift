@@ -1,9 +1,7 @@
 import Actors
-import CPosix
 import Checkpointing
 import Columnar
 import FoundationEssentials
-import Glibc
 import Runtime
 
 /// A directory of JSON-lines files, one a checkpoint that has rows.
@@ -15,10 +13,10 @@ final class FileSinkConnector: SinkConnector {
   private let schema: Schema
   private let committer: FileCommitter
 
-  init(job: String, sink: String, schema: Schema, directory: String) {
+  init(job: String, sink: String, schema: Schema, directory: String, fileSystem: any FileSystem) {
     self.sink = sink
     self.schema = schema
-    committer = FileCommitter(job: job, sink: sink, directory: directory)
+    committer = FileCommitter(job: job, sink: sink, directory: directory, fileSystem: fileSystem)
   }
 
   func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID {
@@ -42,12 +40,14 @@ actor FileCommitter {
   nonisolated var unownedExecutor: UnownedSerialExecutor { lane.asUnownedSerialExecutor() }
 
   private let sink: String
+  private let fileSystem: any FileSystem
   private let directory: String
   private let positionPath: String
   private let partPrefix: String
 
-  init(job: String, sink: String, directory: String) {
+  init(job: String, sink: String, directory: String, fileSystem: any FileSystem) {
     self.sink = sink
+    self.fileSystem = fileSystem
     self.directory = directory
     positionPath = "\(directory)/_weir/\(FilePath.safeName(job)).\(FilePath.safeName(sink)).json"
     partPrefix = "\(directory)/part-\(FilePath.safeName(sink))"
@@ -56,7 +56,7 @@ actor FileCommitter {
 
   func claim(owner: JobOwner, newest: CheckpointID) throws -> CheckpointID {
     try SinkFailures.translate(sink) {
-      try FilePath.createDirectories("\(directory)/_weir")
+      try fileSystem.makeDirectories("\(directory)/_weir", mode: FilePath.directoryMode)
       return try withLock {
         switch owner.claim(sink: sink, stored: try storedPosition(), newest: newest) {
         case .conflict(let conflict): throw conflict
@@ -95,24 +95,25 @@ actor FileCommitter {
   /// Puts the epoch's rows under their final name. The spill file keeps its own name too, for a replay.
   private func publish(_ reader: SpillReader, as path: String) throws {
     let temporary = "\(directory)/_weir/\(path.split(separator: "/").last ?? "part").tmp"
-    _ = unlink(temporary)
+    try fileSystem.remove(temporary)
     var isLinked = false
     if let name = reader.rows.file {
       try reader.forEachPiece { _ in }
-      isLinked = link(reader.files.path(name), temporary) == 0
+      isLinked = (try? fileSystem.link(reader.files.path(name), to: temporary)) != nil
     }
     if !isLinked {
       // Few rows, or a file system apart from the checkpoints': the rows are copied.
-      let handle = try FileHandle(temporary, flags: O_WRONLY | O_CREAT | O_TRUNC)
-      try reader.forEachPiece { try handle.write($0) }
-      try handle.synchronize()
+      let file = try fileSystem.create(temporary, mode: FilePath.dataMode)
+      defer { file.close() }
+      try reader.forEachPiece { try file.write($0) }
+      try file.synchronize()
     }
-    try FilePath.rename(temporary, to: path)
-    try FilePath.synchronizeDirectory(directory)
+    try fileSystem.rename(temporary, to: path)
+    try fileSystem.synchronizeDirectory(directory)
   }
 
   private func storedPosition() throws -> SinkPosition? {
-    guard let bytes = try FilePath.contents(of: positionPath) else { return nil }
+    guard let bytes = try fileSystem.contents(of: positionPath) else { return nil }
     do { return try JSONDecoder().decode(SinkPosition.self, from: Data(bytes)) } catch {
       throw SinkError(
         sink: sink, severity: .fatal,
@@ -123,16 +124,19 @@ actor FileCommitter {
   private func store(_ position: SinkPosition) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
-    try FilePath.replace(positionPath, with: Array(try encoder.encode(position)))
+    try fileSystem.replace(positionPath, with: Array(try encoder.encode(position)), mode: FilePath.dataMode)
   }
 
   /// Keeps another process from reading and writing the position in between.
   private func withLock<Result>(_ body: () throws -> Result) throws -> Result {
-    let handle = try FileHandle(positionPath + ".lock", flags: O_RDWR | O_CREAT)
-    guard weir_lock_file(handle.descriptor) == 0 else {
+    let lock: any FileLock
+    do { lock = try fileSystem.lock(positionPath + ".lock", mode: FilePath.dataMode) } catch let failure as FileFailure
+    {
+      guard failure.isLocked else { throw failure }
       throw SinkError(
         sink: sink, severity: .transient, message: "another process is committing to '\(directory)' at the moment")
     }
+    defer { lock.release() }
     return try body()
   }
 }

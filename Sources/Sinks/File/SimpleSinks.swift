@@ -54,7 +54,9 @@ actor StandardOutputPrinter {
         var written = 0
         while written < bytes.count {
           let count = write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
-          guard count >= 0 || errno == EINTR || errno == EAGAIN else { throw FileFailure.last("write to", "stdout") }
+          guard count >= 0 || errno == EINTR || errno == EAGAIN else {
+            throw FileFailure("write to", "stdout", code: errno)
+          }
           written += max(0, count)
         }
       }

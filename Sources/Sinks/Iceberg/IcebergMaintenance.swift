@@ -85,13 +85,21 @@ package struct IcebergSinkTables: Sendable {
     var result: Set<String> = []
     for manifest in try CheckpointDirectory.manifests(in: directory) {
       let files = CheckpointDirectory.PendingFiles(directory: directory, job: manifest.job)
-      for pending in manifest.pendingCommits where isIceberg(pending) {
-        for table in try IcebergPayload.open(pending, files: files).tables {
-          result.formUnion(table.files.map(\.filePath))
-        }
-      }
+      result.formUnion(try dataFiles(of: manifest.pendingCommits, files: files))
     }
     return result.sorted()
+  }
+
+  /// The data files of commits that are yet to be made; commits of sinks of other kinds have none.
+  ///
+  /// - Parameter files: where the commits' own files are. Blocks on them.
+  /// - Throws: what reading throws.
+  package static func dataFiles(of commits: [PendingCommit], files: any PendingFileStore) throws -> [String] {
+    var result: [String] = []
+    for pending in commits where isIceberg(pending) {
+      for table in try IcebergPayload.open(pending, files: files).tables { result += table.files.map(\.filePath) }
+    }
+    return result
   }
 
   /// Whether the payload is of a sink of this kind: those of others say more about their rows.

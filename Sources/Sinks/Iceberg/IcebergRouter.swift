@@ -117,7 +117,7 @@ struct WaitingRows {
   mutating func drain(_ body: (TableIdentifier, Batch) throws -> Void) throws {
     guard !pieces.isEmpty else { return }
     let (rows, inline) = try spill.seal()
-    defer { if let file = rows.file { removeFile(files.path(file)) } }
+    defer { if let file = rows.file { try? files.fileSystem.remove(files.path(file)) } }
     var next = 0
     var bytes: [UInt8] = []
     try SpillReader(rows: rows, inline: inline[...], files: files).forEachPiece { piece in
@@ -140,6 +140,4 @@ struct WaitingRows {
     pieces = []
     known = []
   }
-
-  private func removeFile(_ path: String) { FilePath.remove(path) }
 }

@@ -65,7 +65,7 @@ package final class IcebergSinkConnector: SinkConnector {
       throw SinkError(sink: configuration.sink, severity: .failed, message: "a writer was asked for before the claim")
     }
     return try IcebergSinkWriter(
-      configuration, targets: targets, tables: tables, files: files, random: environment)
+      configuration, targets: targets, tables: tables, files: files, environment: environment)
   }
 
   /// See ``Actors/SinkConnector``.

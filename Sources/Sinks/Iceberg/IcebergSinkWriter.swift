@@ -1,7 +1,6 @@
 import Actors
 import Checkpointing
 import Columnar
-import Glibc
 import Iceberg
 import Parquet
 import Runtime
@@ -18,6 +17,7 @@ final class IcebergSinkWriter: SinkWriter {
   private let unseen: IcebergRows
   private let directory: String
   private let prefix: String
+  private let scratch: any ScratchFiles
 
   /// Kept over epochs, with their buffers, when they are few.
   private var writers: [TableIdentifier: TableWriter] = [:]
@@ -36,7 +36,7 @@ final class IcebergSinkWriter: SinkWriter {
 
   init(
     _ configuration: IcebergConfiguration, targets: IcebergTargets, tables: IcebergTables,
-    files: any PendingFileStore, random: CommitEnvironment
+    files: any PendingFileStore, environment: CommitEnvironment
   ) throws {
     self.configuration = configuration
     self.targets = targets
@@ -44,11 +44,12 @@ final class IcebergSinkWriter: SinkWriter {
     self.files = files
     router = IcebergRouter(configuration.name, columns: configuration.columns)
     unseen = IcebergRows(columns: try IcebergColumns(declared: configuration.columns).columns)
+    scratch = environment.scratch
     waiting = WaitingRows(sink: configuration.sink, files: files)
     directory = FilePath.parent(of: files.path("x"))
     let attempt = targets.fence.map { "\($0.owner.attempt)" } ?? "0"
     let names = [configuration.job, configuration.sink].map { IcebergTableName.cleaned(Array($0.utf8)[...]) ?? "_" }
-    prefix = "weir-\(names[0])-\(names[1])-\(attempt)-\(random.makeUUID())"
+    prefix = "weir-\(names[0])-\(names[1])-\(attempt)-\(environment.makeUUID())"
   }
 
   var epochBytes: Int { writers.values.reduce(waiting.byteCount) { $0 + $1.byteCount } }
@@ -107,7 +108,7 @@ final class IcebergSinkWriter: SinkWriter {
   private func makeWriter(_ target: IcebergTarget) -> TableWriter {
     let writer = TableWriter(
       target, directory: directory, prefix: "\(prefix)-\(useCount)",
-      limits: WriterLimits(openFiles: configuration.openFiles, bufferedBytes: Self.bufferedBytesMax))
+      limits: WriterLimits(openFiles: configuration.openFiles, bufferedBytes: Self.bufferedBytesMax), scratch: scratch)
     writers[target.identifier] = writer
     return writer
   }
@@ -177,12 +178,17 @@ final class TableWriter {
   let target: IcebergTarget
   var lastUse = 0
   private let writer: PartitionedWriter
+  private let scratch: any ScratchFiles
   private var sealed: [SealedFile] = []
   private var sealedBytes = 0
 
-  init(_ target: IcebergTarget, directory: String, prefix: String, limits: WriterLimits) {
+  init(
+    _ target: IcebergTarget, directory: String, prefix: String, limits: WriterLimits, scratch: any ScratchFiles
+  ) {
     self.target = target
-    writer = PartitionedWriter(target.settings, directory: directory, prefix: prefix, limits: limits)
+    self.scratch = scratch
+    writer = PartitionedWriter(
+      target.settings, directory: directory, prefix: prefix, limits: limits, scratch: scratch)
   }
 
   var openFiles: Int { writer.openFiles }
@@ -206,7 +212,7 @@ final class TableWriter {
   nonisolated(nonsending) func publish() async throws(IcebergError) -> [DataFile] {
     try closeFiles()
     let files = sealed
-    try await SealedFile.publish(files, to: target.store, concurrency: 4)
+    try await SealedFile.publish(files, to: target.store, concurrency: 4, scratch: scratch)
     sealed = []
     sealedBytes = 0
     return files.map(\.file)
@@ -214,8 +220,7 @@ final class TableWriter {
 
   func abandon() {
     writer.abandon()
-    for file in sealed { _ = unlink(file.localPath) }
-    for file in writer.takeSealed() { _ = unlink(file.localPath) }
+    for file in sealed + writer.takeSealed() { scratch.remove(file.localPath) }
     sealed = []
   }
 }

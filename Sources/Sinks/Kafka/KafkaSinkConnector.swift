@@ -12,14 +12,29 @@ final class KafkaSinkConnector: SinkConnector {
   private let keyColumn: Int?
   private let maximumRecordBytes: Int
   private let committer: KafkaCommitter
-  private let stop = StopFlag()
+  private let stop: StopFlag
 
-  init(sink: String, schema: Schema, keyColumn: Int?, _ configuration: LibrdkafkaTransactionClient.Configuration) {
+  /// A connector over librdkafka.
+  convenience init(
+    sink: String, schema: Schema, keyColumn: Int?, _ configuration: LibrdkafkaTransactionClient.Configuration
+  ) {
+    let stop = StopFlag()
+    self.init(
+      sink: sink, schema: schema, keyColumn: keyColumn, maximumRecordBytes: configuration.maximumRecordBytes,
+      stop: stop, client: LibrdkafkaTransactionClient(configuration, stop: stop))
+  }
+
+  /// A connector over a client of the caller's making.
+  init(
+    sink: String, schema: Schema, keyColumn: Int?, maximumRecordBytes: Int, stop: StopFlag = StopFlag(),
+    client: sending any KafkaSinkClient
+  ) {
     self.sink = sink
     self.schema = schema
     self.keyColumn = keyColumn
-    maximumRecordBytes = configuration.maximumRecordBytes
-    committer = KafkaCommitter(sink: sink, configuration, stop: stop)
+    self.maximumRecordBytes = maximumRecordBytes
+    self.stop = stop
+    committer = KafkaCommitter(sink: sink, client: client)
   }
 
   func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID {
@@ -41,18 +56,18 @@ final class KafkaSinkConnector: SinkConnector {
   }
 }
 
-/// Owns the producer, on a lane of its own where librdkafka may block.
+/// Owns the producer, on a lane of its own where it may block.
 actor KafkaCommitter {
   nonisolated private let lane: Lane
   nonisolated var unownedExecutor: UnownedSerialExecutor { lane.asUnownedSerialExecutor() }
 
   private let sink: String
-  private let client: LibrdkafkaTransactionClient
+  private let client: any KafkaSinkClient
   private var machine: KafkaCommitProtocol
 
-  init(sink: String, _ configuration: LibrdkafkaTransactionClient.Configuration, stop: StopFlag) {
+  init(sink: String, client: sending any KafkaSinkClient) {
     self.sink = sink
-    client = LibrdkafkaTransactionClient(configuration, stop: stop)
+    self.client = client
     machine = KafkaCommitProtocol(sink: sink)
     lane = Lane(name: "kafka-\(sink)")
   }

@@ -29,6 +29,18 @@ package protocol KafkaTransactionClient: AnyObject {
   func abort() throws
 }
 
+/// A client that takes the rows of the epoch that is being committed from whoever holds them.
+package protocol KafkaSinkClient: KafkaTransactionClient {
+  /// Reads the epoch's records, key and value; set before the protocol runs.
+  typealias Rows = (
+    _ produce: (_ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?) throws -> Void
+  ) throws -> Void
+  /// The records of ``KafkaTransactionClient/produceRows()``.
+  var rows: Rows? { get set }
+  /// Closes the producer; an open transaction is left to the broker, which aborts it.
+  func release()
+}
+
 /// A call of a transactional producer failed.
 package struct KafkaTransactionError: Error, CustomStringConvertible {
   /// What may be done next.

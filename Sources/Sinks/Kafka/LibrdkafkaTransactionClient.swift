@@ -8,7 +8,7 @@ import Glibc
 /// Run against librdkafka's mock cluster, which acknowledges transactions without having them. Not yet run against a
 /// real broker: aborts, fencing, the codes that a broker answers with then, a marker topic that is compacted, creating
 /// that topic, TLS and SASL, and a topic whose `max.message.bytes` is smaller than the producer's.
-final class LibrdkafkaTransactionClient: KafkaTransactionClient {
+final class LibrdkafkaTransactionClient: KafkaSinkClient {
   /// Where and as whom.
   struct Configuration: Sendable {
     let brokers: String
@@ -25,7 +25,7 @@ final class LibrdkafkaTransactionClient: KafkaTransactionClient {
   }
 
   /// Reads the rows of the epoch that is being committed; set before the protocol runs.
-  var rows: ((_ produce: (UnsafeRawBufferPointer?, UnsafeRawBufferPointer?) throws -> Void) throws -> Void)?
+  var rows: Rows?
 
   let configuration: Configuration
   let stop: StopFlag

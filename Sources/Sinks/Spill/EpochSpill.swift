@@ -1,6 +1,5 @@
 import Actors
 import Columnar
-import Glibc
 import Runtime
 
 /// Where the encoded rows of a sealed epoch are: in a file, or, when they are few, in the payload itself.
@@ -28,7 +27,7 @@ struct EpochSpill {
   private let sink: String
   private let files: any PendingFileStore
   private var file: (name: String, path: String)?
-  private var descriptor: Int32 = -1
+  private var output: (any OpenFile)?
   private var flushedBytes = 0
   private var checksum = SpillChecksum()
 
@@ -56,8 +55,8 @@ struct EpochSpill {
     }
     try flush()
     guard let file else { return (SpilledRows(byteCount: 0, checksum: checksum.value, file: nil), []) }
-    guard fsync(descriptor) == 0 else { throw FileFailure.last("flush to disk", file.path) }
-    try FilePath.synchronizeDirectory(FilePath.parent(of: file.path))
+    try output?.synchronize()
+    try files.fileSystem.synchronizeDirectory(of: file.path)
     let sealed = SpilledRows(byteCount: flushedBytes, checksum: checksum.value, file: file.name)
     reset()
     return (sealed, [])
@@ -65,13 +64,14 @@ struct EpochSpill {
 
   /// Lets go of the rows since the last seal; the file that holds them is removed.
   mutating func discard() {
-    if let file { _ = unlink(file.path) }
+    let path = file?.path
     reset()
+    if let path { try? files.fileSystem.remove(path) }
   }
 
   private mutating func reset() {
-    if descriptor >= 0 { _ = close(descriptor) }
-    descriptor = -1
+    output?.close()
+    output = nil
     file = nil
     flushedBytes = 0
     checksum = SpillChecksum()
@@ -82,20 +82,11 @@ struct EpochSpill {
     guard !buffer.isEmpty else { return }
     if file == nil {
       let created = try files.create(sink: sink)
-      descriptor = open(created.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-      guard descriptor >= 0 else { throw FileFailure.last("create", created.path) }
+      output = try files.fileSystem.create(created.path, mode: FilePath.dataMode)
       file = created
     }
     try buffer.withUnsafeBytes { bytes in
-      var written = 0
-      while written < bytes.count {
-        let count = write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
-        if count < 0 {
-          if errno == EINTR { continue }
-          throw FileFailure.last("write to", file?.path ?? "")
-        }
-        written += count
-      }
+      try output?.write(bytes)
       checksum.update(bytes)
     }
     flushedBytes += buffer.count
@@ -123,11 +114,12 @@ struct SpillReader {
     var checksum = SpillChecksum()
     var total = 0
     if let name = rows.file {
-      let handle = try FileHandle(files.path(name), flags: O_RDONLY)
+      let file = try files.fileSystem.open(files.path(name))
+      defer { file.close() }
       let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 16)
       defer { piece.deallocate() }
       while total < rows.byteCount {
-        let count = try handle.read(into: UnsafeMutableRawBufferPointer(rebasing: piece.prefix(rows.byteCount - total)))
+        let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: piece.prefix(rows.byteCount - total)))
         if count == 0 { break }
         let bytes = UnsafeRawBufferPointer(rebasing: piece[..<count])
         checksum.update(bytes)

@@ -1,0 +1,198 @@
+import Actors
+import Checkpointing
+import Columnar
+import Iceberg
+import Runtime
+import SQL
+import SimulationKit
+import Sinks
+import Testing
+
+@Suite("Simulated Iceberg tables")
+struct IcebergPeerTests {
+  private static let name = "lake.out"
+  private static let storeFaults: [Fault] = [
+    .storeFailure, .storeThrottle, .storeLostAnswer, .storeLostRequest, .storeLateList, .slow
+  ]
+  private static let catalogFaults: [Fault] = [
+    .catalogFailure, .catalogConflict, .catalogLostAnswer, .catalogLostRequest, .foreignCommit
+  ]
+
+  private static func table() -> TableDefinition {
+    SinkLife.table(connector: "iceberg", options: ["table": name])
+  }
+
+  private static func world(_ seed: UInt64, _ faults: [Fault: Double] = [:], keeping: Int = 0) -> SimulatedWorld {
+    SimulatedWorld(
+      seed: seed, faults: FaultPlan(strengths: faults), trace: SimulationTrace(keeping: keeping))
+  }
+
+  /// The ids of rows, sorted.
+  private static func ids(_ rows: [[Value]]) -> [Int64] {
+    rows.compactMap { if case .int64(let id) = $0[0] { id } else { nil } }.sorted()
+  }
+
+  @Test(
+    "the real sink commits through them, all of its input and output inside",
+    arguments: IcebergPeer.CatalogKind.allCases)
+  func sink(kind: IcebergPeer.CatalogKind) throws {
+    let world = Self.world(1)
+    let peer = try IcebergPeer(world, catalog: kind)
+    let life = SinkLife(Self.table())
+    let rows = try Simulated.run(world) { process in
+      let connector = try peer.connector(life.table, job: "job", process: process)
+      try await life.live(connector, checkpoints: 20)
+      await connector.close()
+      #expect(try await peer.orphans(Self.name).isEmpty)
+      #expect(try await peer.missing(Self.name).isEmpty)
+      return try #require(try await peer.rows(Self.name))
+    }
+    #expect(rows.columns == ["id", "name"])
+    #expect(Self.ids(rows.own) == Array(0..<100))
+    #expect(rows.foreign.isEmpty)
+    #expect(peer.store.locations.filter { $0.hasSuffix(".parquet") }.count == 20)
+  }
+
+  @Test("the same seed gives the same trace, to the bytes of every file", arguments: IcebergPeer.CatalogKind.allCases)
+  func replay(kind: IcebergPeer.CatalogKind) throws {
+    func trace() throws -> [String] {
+      let faults = Dictionary(uniqueKeysWithValues: (Self.storeFaults + Self.catalogFaults).map { ($0, 1.0) })
+      let world = Self.world(3, faults, keeping: .max)
+      let peer = try IcebergPeer(world, catalog: kind)
+      let life = SinkLife(Self.table())
+      try Simulated.run(world) { process in
+        try await life.live(try peer.connector(life.table, job: "job", process: process), checkpoints: 12)
+        _ = await peer.maintain(Self.name, process: process) { [] }
+      }
+      return world.record.lines
+    }
+    let first = try trace()
+    let second = try trace()
+    if let place = zip(first, second).enumerated().first(where: { $0.element.0 != $0.element.1 }) {
+      Issue.record("line \(place.offset): \(place.element.0)\nand: \(place.element.1)")
+    }
+    #expect(first.count == second.count && first.count > 100)
+  }
+
+  @Test(
+    "exactly once, whatever fails: crashes, zombies, strangers, lost answers, late requests, maintenance beside the job",
+    arguments: IcebergPeer.CatalogKind.allCases, [0, 1, 2, 3])
+  func exactlyOnce(kind: IcebergPeer.CatalogKind, block: UInt64) throws {
+    var injected: [Fault: Int] = [:]
+    var foreign = 0
+    for seed in block * 25..<(block + 1) * 25 {
+      let outcome = try Self.chaos(kind, seed: seed)
+      injected.merge(outcome.injected) { $0 + $1 }
+      foreign += outcome.foreign
+    }
+    // The runs must get to the interesting places.
+    for fault in [Fault.crash, .storeFailure, .storeLostAnswer, .foreignCommit, .catalogConflict] {
+      #expect(injected[fault] ?? 0 > 0, "\(fault)")
+    }
+    #expect(foreign > 0)
+  }
+
+  private static func chaos(
+    _ kind: IcebergPeer.CatalogKind, seed: UInt64
+  ) throws -> (injected: [Fault: Int], foreign: Int) {
+    var dice = SeededGenerator(seed: seed &+ 77)
+    let all = Set(storeFaults + catalogFaults + [.crash])
+    let world = SimulatedWorld(
+      seed: seed, faults: FaultPlan(drawing: all, from: &dice), trace: SimulationTrace(keeping: 60))
+    let peer = try IcebergPeer(world, catalog: kind)
+    let life = SinkLife(table())
+    let checkpoints: UInt64 = 8
+    // Lives of processes, each of which may die; while one runs, another one maintains the table.
+    for _ in 0..<12 where life.newest < checkpoints || !life.pending.isEmpty {
+      let process = SimulatedProcess(in: world)
+      let keeper = SimulatedProcess(in: world)
+      let kept = Simulated.start(keeper) {
+        await peer.maintain(name, process: keeper) {
+          try IcebergSinkTables.dataFiles(of: life.pending, files: NoPendingFiles())
+        }
+      }
+      do {
+        try Simulated.run(world, process) {
+          try await life.live(try peer.connector(life.table, job: "job", process: process), checkpoints: checkpoints)
+        }
+      } catch let error as SinkError where error.severity != .fatal || process.isDead {
+      } catch is ProcessDied {
+      } catch {
+        if !process.isDead { throw error }
+      }
+      _ = try Simulated.finish(world, kept)
+    }
+    world.isCalm = true
+    let rows = try Simulated.run(world) { process in
+      await peer.settle()
+      try await life.live(try peer.connector(life.table, job: "job", process: process), checkpoints: checkpoints)
+      #expect(try await peer.missing(name).isEmpty, "seed \(seed)")
+      try await process.clock.sleep(for: 1_000_000_000_000)
+      let report = await peer.maintain(name, process: process) { [] }
+      #expect(report.problems.isEmpty, "seed \(seed)")
+      #expect(try await peer.orphans(name).isEmpty, "seed \(seed)")
+      #expect(try await peer.missing(name).isEmpty, "seed \(seed)")
+      return try await peer.rows(name)
+    }
+    let content = try #require(rows)
+    #expect(
+      ids(content.own) == Array(0..<life.rows), "seed \(seed) \(kind)\n\(world.record.lines.joined(separator: "\n"))")
+    #expect(content.foreign.count == peer.foreignRowsAdded, "seed \(seed)")
+    return (world.injected, content.foreign.count)
+  }
+
+  @Test(
+    "a zombie that commits late, or claims again, meets a conflict",
+    arguments: IcebergPeer.CatalogKind.allCases)
+  func zombie(kind: IcebergPeer.CatalogKind) throws {
+    let world = Self.world(9)
+    let peer = try IcebergPeer(world, catalog: kind)
+    let life = SinkLife(Self.table())
+    try Simulated.run(world) { process in
+      let old = try peer.connector(life.table, job: "job", process: process)
+      try await life.live(old, checkpoints: 3)
+      let owner = JobOwner(lineage: "L", attempt: 1)
+      // The old process has sealed an epoch, and sleeps.
+      let writer = try old.makeWriter(files: NoPendingFiles())
+      _ = try writer.write(life.batch(15..<19))
+      let epoch = try await writer.seal(CheckpointID(4))
+      let stale = PendingCommit(
+        sink: "out", checkpoint: CheckpointID(4), from: CheckpointID(3),
+        sources: SourcePositions(["events": ["0": 19]]), rows: epoch.rows, payload: epoch.payload, files: epoch.files)
+      let successor = SimulatedProcess(in: world)
+      let new = try peer.connector(life.table, job: "job", process: successor)
+      try await life.live(new, checkpoints: 5)
+      await #expect(throws: PositionConflict.self) {
+        try await old.commit([stale], owner: owner, files: NoPendingFiles())
+      }
+      await #expect(throws: PositionConflict.self) {
+        try await old.claim(owner: owner, newest: CheckpointID(3), committed: CheckpointID(3))
+      }
+      let rows = try #require(try await peer.rows(Self.name))
+      #expect(Self.ids(rows.own) == Array(0..<25))
+    }
+  }
+
+  @Test("what the checker calls an orphan is removed by maintenance, and nothing else")
+  func orphans() throws {
+    let world = Self.world(4)
+    let peer = try IcebergPeer(world, catalog: .filesystem)
+    let life = SinkLife(Self.table())
+    try Simulated.run(world) { process in
+      try await life.live(try peer.connector(life.table, job: "job", process: process), checkpoints: 4)
+      let stray = "\(IcebergPeer.warehouse)/lake/out/data/stray.parquet"
+      _ = try await peer.store.calmView().write(stray, [1], ifAbsent: false)
+      #expect(try await peer.orphans(Self.name) == [stray])
+      var report = await peer.maintain(Self.name, process: process) { [] }
+      #expect(report.orphans.isEmpty, "it is younger than the grace")
+      try await process.clock.sleep(for: 700_000_000_000)
+      report = await peer.maintain(Self.name, process: process) { [stray] }
+      #expect(try await peer.orphans(Self.name) == [stray], "it is protected")
+      report = await peer.maintain(Self.name, process: process) { [] }
+      #expect(report.problems.isEmpty)
+      #expect(try await peer.orphans(Self.name).isEmpty)
+      #expect(try await peer.missing(Self.name).isEmpty)
+      #expect(Self.ids(try #require(try await peer.rows(Self.name)).own) == Array(0..<20))
+    }
+  }
+}
