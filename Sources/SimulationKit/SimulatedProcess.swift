@@ -72,12 +72,14 @@ public final class SimulatedProcess: TaskExecutor, LaneHost, @unchecked Sendable
   }
 
   func runnableCount(at now: Int64) -> Int {
-    guard stalledUntil <= now else { return 0 }
+    guard stalledUntil <= now, current == nil else { return 0 }
     return lanes.reduce(pool.count) { $0 + ($1.jobs.isEmpty || $1.blockedUntil > now ? 0 : 1) }
   }
 
   /// When the next job that waits for its lane, or for the end of a stall, can run.
   var nextUnblocking: Int64? {
+    // In the middle of a job that lets others go on: nothing of its own runs before that has ended.
+    guard current == nil else { return nil }
     let waiting = lanes.filter { !$0.jobs.isEmpty }.map(\.blockedUntil) + (pool.isEmpty ? [] : [0])
     return waiting.min().map { max($0, stalledUntil) }
   }

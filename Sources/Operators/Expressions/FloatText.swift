@@ -2,11 +2,11 @@ import Columnar
 import Glibc
 
 /// Floating-point numbers as PostgreSQL writes them: the shortest text that reads back, `1e+20` for large exponents.
-enum FloatText {
-  static func append(_ value: Double, to bytes: inout [UInt8]) {
+package enum FloatText {
+  package static func append(_ value: Double, to bytes: inout [UInt8]) {
     append("\(value)", limit: 15, value.isFinite, to: &bytes)
   }
-  static func append(_ value: Float, to bytes: inout [UInt8]) {
+  package static func append(_ value: Float, to bytes: inout [UInt8]) {
     append("\(value)", limit: 6, value.isFinite, to: &bytes)
   }
 
