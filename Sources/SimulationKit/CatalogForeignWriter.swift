@@ -97,29 +97,3 @@ final class ForeignWriter: @unchecked Sendable {
     return .leaf(column)
   }
 }
-
-/// Files that are being written, in the memory of whoever writes them: they are gone with it.
-///
-/// `@unchecked Sendable`: touched on the simulation's one thread only.
-public final class MemoryScratch: ScratchFiles, @unchecked Sendable {
-  private var files: [String: MemoryOutput] = [:]
-
-  /// No files.
-  public init() {}
-
-  /// An empty file.
-  public func create(_ path: String) throws(ParquetError) -> any ByteOutput {
-    let output = MemoryOutput()
-    files[path] = output
-    return output
-  }
-
-  /// Forgets a file.
-  public func remove(_ path: String) { files[path] = nil }
-
-  /// The content of a file; `nil` when there is none.
-  public func contents(_ path: String) -> [UInt8]? { files[path]?.bytes }
-
-  /// How many files there are.
-  public var count: Int { files.count }
-}

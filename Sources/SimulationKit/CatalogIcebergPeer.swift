@@ -71,13 +71,15 @@ public final class IcebergPeer: @unchecked Sendable {
   /// - Parameters:
   ///   - table: A sink table with `connector = 'iceberg'` and `table = 'namespace.name'`.
   ///   - job: The job's name.
+  ///   - fileSystem: The process's disk, where data files are written before they are uploaded; `nil`: its memory.
   ///   - logger: What the sink says.
   /// - Throws: ``Actors/SinkError`` for options that make no sense.
   public func connector(
-    _ table: TableDefinition, job: String, process: SimulatedProcess, logger: Logger = IcebergPeer.logger
+    _ table: TableDefinition, job: String, process: SimulatedProcess, fileSystem: (any FileSystem)? = nil,
+    logger: Logger = IcebergPeer.logger
   ) throws -> any SinkConnector {
     if let name = table.options["table"] { visit(Self.identifier(name)) }
-    let side = ProcessSide(self, process)
+    let side = ProcessSide(self, process, fileSystem)
     let defaults = SinkDefaults(
       checkpointDirectory: "/", warehouse: Self.warehouse, catalogType: kind.rawValue,
       catalogURL: SimulatedCatalogServer.address)
@@ -140,9 +142,10 @@ struct ProcessSide: Sendable {
   let environment: CommitEnvironment
   let transportEnvironment: TransportEnvironment
 
-  init(_ peer: IcebergPeer, _ process: SimulatedProcess) {
+  init(_ peer: IcebergPeer, _ process: SimulatedProcess, _ fileSystem: (any FileSystem)? = nil) {
     self.process = process
-    let scratch = MemoryScratch()
+    let memory = MemoryScratch()
+    let scratch: any ScratchFiles = fileSystem.map { FileSystemScratch(files: $0) } ?? memory
     let clock = process.clock
     let random = GeneratorBox(peer.world.random.branch("iceberg \(process.number)"))
     environment = CommitEnvironment(
@@ -152,7 +155,9 @@ struct ProcessSide: Sendable {
       nowMilliseconds: { clock.wallMicroseconds() / 1000 },
       sleep: { try await clock.sleep(for: Int64($0) * 1_000_000) },
       random: { Double(random.next() >> 11) * 0x1p-53 })
-    store = peer.store.view(of: process) { scratch.contents($0) }
+    store = peer.store.view(of: process) { path in
+      if let fileSystem { try fileSystem.contents(of: path) } else { memory.contents(path) }
+    }
     store.beforeConditionalWrite = { location in
       if location.hasSuffix(".metadata.json") { await peer.meet(.catalogConflict, location) }
     }
