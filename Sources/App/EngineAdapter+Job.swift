@@ -47,7 +47,7 @@ extension EngineAdapter {
     }
   }
 
-  private static func contents(_ path: String) throws -> String {
+  static func contents(_ path: String) throws -> String {
     let file = path == "-" ? fdopen(STDIN_FILENO, "r") : fopen(path, "r")
     guard let file else {
       throw CommandFailure(.usage, "the SQL file '\(path)' cannot be read: \(String(cString: strerror(errno)))")

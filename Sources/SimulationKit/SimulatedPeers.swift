@@ -2,6 +2,7 @@ import Actors
 import Checkpointing
 import Columnar
 import Formats
+import Iceberg
 import Ingest
 import Logging
 import Runtime
@@ -110,7 +111,8 @@ final class SimulatedPeers: @unchecked Sendable {
   private func sink(
     _ table: TableDefinition, _ process: SimulatedProcess, _ defaults: SinkDefaults, _ logger: Logger
   ) throws -> any SinkConnector {
-    if let iceberg { return try iceberg.connector(table, job: Self.job, process: process, logger: logger) }
+    if let iceberg { return try iceberg.connector(
+        table, job: Self.job, process: process, fileSystem: defaults.fileSystem, logger: logger) }
     switch kind {
     case .table: return SimulatedTableSink(self.table(table.name), schema: table.schema, process: process)
     case .kafka: return try kafka.connector(table, job: Self.job, process: process)

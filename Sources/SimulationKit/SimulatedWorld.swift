@@ -26,6 +26,8 @@ public final class SimulatedWorld: @unchecked Sendable {
   public private(set) var violation: String?
   /// How many faults may still strike: shrinking lowers it.
   public var faultBudget: Int
+  /// Faults for which dice are thrown and that never strike.
+  public let withheld: Set<Fault>
 
   var processes: [SimulatedProcess] = []
   var timers = VirtualTimers()
@@ -36,13 +38,15 @@ public final class SimulatedWorld: @unchecked Sendable {
 
   /// A world that `seed` determines.
   public init(
-    seed: UInt64, faults: FaultPlan, faultBudget: Int = .max, wallStart: Int64 = 1_750_000_000_000_000,
+    seed: UInt64, faults: FaultPlan, withheld: Set<Fault> = [], faultBudget: Int = .max,
+    wallStart: Int64 = 1_750_000_000_000_000,
     trace: SimulationTrace = SimulationTrace()
   ) {
     let root = SeededGenerator(seed: seed)
     random = root.branch("faults")
     schedule = root.branch("schedule")
     self.faults = faults
+    self.withheld = withheld
     self.faultBudget = faultBudget
     self.wallStart = wallStart
     record = trace
@@ -64,7 +68,7 @@ public final class SimulatedWorld: @unchecked Sendable {
     guard let strength = faults.strengths[fault] else { return false }
     // The dice are thrown in any case, so that fewer faults leave the others as they are.
     let isHit = random.chance(fault.rate * strength)
-    guard isHit, !isCalm, faultBudget > 0 else { return false }
+    guard isHit, !isCalm, faultBudget > 0, !withheld.contains(fault) else { return false }
     faultBudget -= 1
     injected[fault, default: 0] += 1
     trace("fault \(fault.rawValue) at \(place())")

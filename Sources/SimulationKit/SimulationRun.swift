@@ -11,10 +11,14 @@ public struct SimulationOptions: Sendable {
   public var seed: UInt64
   /// The faults that may be drawn.
   public var faults: Set<Fault>
+  /// Faults that are drawn and do not strike: shrinking adds to them, so that all else is drawn as before.
+  public var withheld: Set<Fault> = []
   /// At most so many faults strike: shrinking lowers it.
   public var faultBudget = Int.max
   /// How many lines of the trace are kept; 0 for none.
   public var traceLines = 0
+  /// The text of an SQL file to run instead of the built-in jobs.
+  public var pipeline: String?
   /// Where the job delivers to; `nil` draws it.
   public var sinks: SinkKind?
 
@@ -29,6 +33,8 @@ public struct SimulationOptions: Sendable {
 public struct SimulationResult: Sendable {
   /// The seed.
   public var seed: UInt64
+  /// Where the job delivered to.
+  public var sinks: SinkKind
   /// The invariant that did not hold; `nil` when all held.
   public var violation: String?
   /// The job refused to go on, because a fault broke an assumption that the promise rests on.
@@ -54,7 +60,7 @@ public struct SimulationResult: Sendable {
 /// Runs the real job in a simulated world, from one seed.
 ///
 /// `@unchecked Sendable`: touched on the simulation's one thread only, like its ``SimulatedWorld``.
-public final class SimulationRun: @unchecked Sendable {
+final class SimulationRun: @unchecked Sendable {
   private let options: SimulationOptions
   private let world: SimulatedWorld
   private let workload: Workload
@@ -81,7 +87,7 @@ public final class SimulationRun: @unchecked Sendable {
 
   /// A run; nothing happens yet.
   /// - Throws: when the workload's SQL or the settings are refused, which is a mistake of the simulator.
-  public init(_ options: SimulationOptions) throws {
+  init(_ options: SimulationOptions) throws {
     self.options = options
     var root = SeededGenerator(seed: options.seed)
     driver = root.branch("driver")
@@ -92,7 +98,7 @@ public final class SimulationRun: @unchecked Sendable {
     let sinks = options.sinks ?? drawn
     workload = Workload(sinks: sinks, addsPartition: faults.has(.rebalance), drawing: &shape)
     world = SimulatedWorld(
-      seed: options.seed, faults: faults, faultBudget: options.faultBudget,
+      seed: options.seed, faults: faults, withheld: options.withheld, faultBudget: options.faultBudget,
       trace: SimulationTrace(keeping: options.traceLines))
     let world = world
     peers = try SimulatedPeers(
@@ -118,7 +124,7 @@ public final class SimulationRun: @unchecked Sendable {
   }
 
   /// Runs to the end.
-  public func run() -> SimulationResult {
+  func run() -> SimulationResult {
     world.trace("seed \(options.seed) sinks \(peers.kind.rawValue) faults \(world.faults.strengths.keys.map(\.rawValue).sorted())")
     start()
     let limit = calmAt + 900_000_000_000
@@ -148,7 +154,7 @@ public final class SimulationRun: @unchecked Sendable {
 
   private var result: SimulationResult {
     SimulationResult(
-      seed: options.seed, violation: world.violation, refusal: refusal, injected: world.injected,
+      seed: options.seed, sinks: peers.kind, violation: world.violation, refusal: refusal, injected: world.injected,
       processes: world.processes.count, checkpoints: checkpoints, records: workload.records, virtualTime: world.now, steps: world.steps, digest: world.record.digest,
       trace: world.record.lines)
   }

@@ -26,6 +26,8 @@ public struct Workload: Sendable {
 
   /// The source table of the built-in workloads.
   static let source = "readings"
+  /// The sink tables of the built-in workloads.
+  static let tables = ["passed", "windows"]
 
   /// A built-in workload that `random` determines.
   ///

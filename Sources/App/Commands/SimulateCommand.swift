@@ -1,45 +1,158 @@
 import ArgumentParser
-import CPosix
 import Glibc
 import SimulationKit
 
 /// `weir sim`.
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "sim", abstract: "Runs the real job in a simulated world that fails in every way, from seeds.")
+    commandName: "sim", abstract: "Runs the real job in a simulated world where everything fails, from seeds.",
+    discussion: """
+      Engine, actors, checkpoints, recovery, sinks and Iceberg commits run on one thread, in virtual time, against a
+      simulated broker, disk, object store, catalog and PostgreSQL. A seed decides the records, the order of all steps and
+      every fault, and repeats a run exactly. In the end each sink must hold what a plain recount of the records gives. The
+      first seed for which it does not is printed with the invariant, the shortest run that still fails, and the command that
+      repeats it; the exit code is 1 then.
+      """)
 
   @Option(help: "The first seed.") var seed: UInt64 = 1
-  @Option(help: "How many seeds to run.") var seeds: Int = 1
-  @Option(help: "all, none, or names separated by commas.") var faults = "all"
-  @Option(help: "Where to write the trace.") var trace: String?
+
+  @Option(help: "How many seeds to run, one after another.") var seeds: Int = 1
+
+  @Option(
+    help: ArgumentHelp(
+      "'all', 'none', or names separated by commas.",
+      discussion: "The faults: \(Fault.allCases.map(\.rawValue).joined(separator: ", ")).")) var faults = "all"
+
+  @Option(help: "Where the job delivers to, instead of what the seed draws.") var sinks: SinkKind?
+
+  @Option(help: "Runs this SQL file, with made-up records and simulated sinks, instead of the built-in jobs.",
+    completion: .file(extensions: ["sql"])) var pipeline: String?
+
+  @Option(help: "Writes the trace of the last run, or of the run that failed, to this file.") var trace: String?
+
+  @Option(help: "Lets at most so many faults strike in a run.") var budget: Int = .max
+
+  @Option(help: "Names of faults that are thrown dice for and never strike; shrinking uses it.") var withhold = ""
+
+  @Flag(help: "Prints one JSON object.") var json = false
+
+  func validate() throws {
+    guard seeds >= 1 else { throw ValidationError("--seeds: expected at least 1, found \(seeds)") }
+    guard budget >= 0 else { throw ValidationError("--budget: expected 0 or more, found \(budget)") }
+    _ = try Self.faults(faults, "--faults")
+    _ = try Self.faults(withhold, "--withhold")
+  }
 
   func run() throws {
-    // Dictionaries and sets must be walked in the same order in every run: that is decided before the process starts.
-    if getenv("SWIFT_DETERMINISTIC_HASHING") == nil {
-      setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
-      var arguments: [UnsafeMutablePointer<CChar>?] = CommandLine.arguments.map { strdup($0) }
-      arguments.append(nil)
-      execv("/proc/self/exe", &arguments)
+    try Self.walkInOrder()
+    var options = SimulationOptions(seed: seed, faults: try Self.faults(faults, "--faults"))
+    options.withheld = try Self.faults(withhold, "--withhold")
+    options.faultBudget = budget
+    options.sinks = sinks
+    options.pipeline = try pipeline.map { try EngineAdapter.contents($0) }
+    let start = clock()
+    var summary = Simulation.Summary()
+    for index in 0..<seeds {
+      options.seed = seed &+ UInt64(index)
+      options.traceLines = trace != nil && index == seeds - 1 ? .max : 0
+      let result = try simulate(options)
+      summary.add(result)
+      if result.violation != nil { try fail(options, result) }
+      if options.traceLines > 0 { try write(result) }
+      if !json, seeds > 1, (index + 1) % 1000 == 0 { Terminal.say("\(index + 1) seeds") }
     }
-    let allowed = faults == "all" ? Set(Fault.allCases) : Set(faults.split(separator: ",").compactMap { Fault(rawValue: String($0)) })
-    var steps = 0
-    var processes = 0
-    for seed in seed..<seed + UInt64(seeds) {
-      var options = SimulationOptions(seed: seed, faults: allowed)
-      options.traceLines = trace == nil ? 0 : .max
-      options.directory = "/dev/shm/weir-sim-\(getpid())-\(seed)"
-      let result = try SimulationRun(options).run()
-      steps += result.steps
-      processes += result.processes
-      if let violation = result.violation { print("seed \(seed): \(violation)") }
-      if let refusal = result.refusal { print("seed \(seed) refused: \(refusal)") }
-      if let trace {
-        let file = fopen(trace, "w")
-        for line in result.trace { fputs(line + "\n", file) }
-        fclose(file)
-        print("seed \(seed) digest \(result.digest) steps \(result.steps) processes \(result.processes) checkpoints \(result.checkpoints) records \(result.records) virtual \(Double(result.virtualTime) / 1e9) \(result.injected)")
-      }
+    report(summary, seconds: Double(clock() - start) / Double(CLOCKS_PER_SEC))
+  }
+
+  /// The order in which dictionaries and sets are walked must follow from the seed as well, and is decided before a
+  /// process starts.
+  private static func walkInOrder() throws {
+    guard getenv("SWIFT_DETERMINISTIC_HASHING") == nil else { return }
+    setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
+    var arguments = CommandLine.arguments.map { strdup($0) } + [nil]
+    execv("/proc/self/exe", &arguments)
+    throw CommandFailure(.job, "the process cannot start itself anew: \(String(cString: strerror(errno)))")
+  }
+
+  private func simulate(_ options: SimulationOptions) throws -> SimulationResult {
+    do { return try Simulation.run(options) } catch { throw CommandFailure(.sql, "the run cannot begin: \(error)") }
+  }
+
+  private static func faults(_ text: String, _ option: String) throws -> Set<Fault> {
+    if text == "all" { return Set(Fault.allCases) }
+    if text == "none" { return [] }
+    return try Set(
+      text.split(separator: ",").map { name in
+        guard let fault = Fault(rawValue: String(name)) else {
+          throw ValidationError("\(option): '\(name)' is not a fault; see weir sim --help")
+        }
+        return fault
+      })
+  }
+
+  // MARK: Telling
+
+  private func fail(_ options: SimulationOptions, _ result: SimulationResult) throws {
+    Terminal.say("seed \(options.seed): \(result.violation ?? ""); making it shorter")
+    let short = try Simulation.shrink(options, result)
+    for line in short.result.trace.suffix(40) { Terminal.say("  \(line)") }
+    try write(short.result)
+    var command = "weir sim --seed \(options.seed) --faults \(faults) --budget \(short.options.faultBudget)"
+    let withheld = short.options.withheld.map(\.rawValue).sorted().joined(separator: ",")
+    if !withheld.isEmpty { command += " --withhold \(withheld)" }
+    if let sinks { command += " --sinks \(sinks.rawValue)" }
+    if let pipeline { command += " --pipeline \(pipeline)" }
+    throw CommandFailure(
+      .sql,
+      """
+      seed \(options.seed) breaks an invariant: \(short.result.violation ?? result.violation ?? "")
+      faults that struck: \(Self.list(short.result.injected))
+      repeat it: \(command) --trace trace.txt
+      """)
+  }
+
+  private func write(_ result: SimulationResult) throws {
+    guard let trace else { return }
+    guard let file = fopen(trace, "w") else {
+      throw CommandFailure(.usage, "--trace: '\(trace)' cannot be written: \(String(cString: strerror(errno)))")
     }
-    print("\(seeds) seeds, \(steps) steps, \(processes) processes")
+    defer { fclose(file) }
+    for line in result.trace { fputs(line + "\n", file) }
+  }
+
+  private func report(_ summary: Simulation.Summary, seconds: Double) {
+    let struck = summary.injected.values.reduce(0, +)
+    if json {
+      let faults = summary.injected.sorted { $0.key.rawValue < $1.key.rawValue }
+        .map { "\"\($0.key.rawValue)\":\($0.value)" }.joined(separator: ",")
+      let kinds = summary.sinks.sorted { $0.key.rawValue < $1.key.rawValue }
+        .map { "\"\($0.key.rawValue)\":\($0.value)" }.joined(separator: ",")
+      print(
+        """
+        {"seeds":\(summary.runs),"first_seed":\(seed),"violations":0,"refusals":\(summary.refusals),\
+        "processes":\(summary.processes),"checkpoints":\(summary.checkpoints),"records":\(summary.records),\
+        "steps":\(summary.steps),"virtual_seconds":\(Int(summary.virtualSeconds)),"cpu_seconds":\(seconds),\
+        "faults":\(struck),"faults_by_kind":{\(faults)},"runs_by_sink":{\(kinds)}}
+        """)
+      return
+    }
+    let rate = seconds > 0 ? Int(Double(summary.runs) / seconds * 60) : 0
+    print(
+      """
+      \(summary.runs) seed\(summary.runs == 1 ? "" : "s"), every invariant held: \(summary.processes) processes, \
+      \(summary.checkpoints) checkpoints, \(summary.records) records, \(summary.steps) steps, \
+      \(Int(summary.virtualSeconds)) virtual seconds
+      faults: \(struck)\(struck > 0 ? " (\(Self.list(summary.injected)))" : "")
+      sinks: \(summary.sinks.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) \($0.value)" }
+        .joined(separator: ", "))
+      refused to go on after a fault that breaks an assumption: \(summary.refusals)
+      \(rate) seeds a minute of CPU time
+      """)
+  }
+
+  private static func list(_ faults: [Fault: Int]) -> String {
+    faults.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) \($0.value)" }.joined(separator: ", ")
   }
 }
+
+extension SinkKind: ExpressibleByArgument {}
