@@ -52,16 +52,46 @@ extension Engine {
     if let orphan = restored.manifest?.pendingCommits.first(where: { context.sinks[$0.sink] == nil }) {
       throw IncompatibleCheckpoint(changes: ["sink '\(orphan.sink)' is gone and has a commit that is not applied"])
     }
-    for (name, sink) in context.sinks.sorted(by: { $0.key < $1.key }) {
-      let reached = try await patiently(context) {
-        try await sink.connector.claim(
-          owner: context.store.store.owner, newest: restored.checkpoint,
-          committed: restored.manifest?.committed[name] ?? CheckpointID(0))
+    // One that cannot be taken over yet does not hold up the others: it may wait for just what their former owners left.
+    var waiting = context.sinks.sorted { $0.key < $1.key }
+    let deadline = clock.monotonicNanoseconds() + Self.patience
+    while true {
+      var failed: [(sink: (key: String, value: SinkBinding), error: SinkError)] = []
+      for sink in waiting {
+        if mayStopWithoutRegion { throw StoppedWhileStarting() }
+        do {
+          try await claim(sink.key, sink.value, context, restored)
+        } catch let error as SinkError where error.severity == .transient {
+          failed.append((sink, error))
+        }
       }
-      try checkNotBehind(name, sink, reached, restored)
-      context.ledger.didClaim(name, at: reached)
-      context.boards.sink(name).update { $0.committedCheckpoint = reached.number }
+      guard let first = failed.first else { return }
+      try await rest(after: first.error, deadline)
+      waiting = failed.map(\.sink)
     }
+  }
+
+  private func claim(
+    _ name: String, _ sink: SinkBinding, _ context: JobContext, _ restored: RestoredState
+  ) async throws {
+    let reached = try await sink.connector.claim(
+      owner: context.store.store.owner, newest: restored.checkpoint,
+      committed: restored.manifest?.committed[name] ?? CheckpointID(0))
+    try checkNotBehind(name, sink, reached, restored)
+    context.ledger.didClaim(name, at: reached)
+    context.boards.sink(name).update { $0.committedCheckpoint = reached.number }
+  }
+
+  /// How long a sink may be out of reach at the start, in nanoseconds: services of one deployment start in any order.
+  private static let patience: Int64 = 30_000_000_000
+
+  /// Waits before sinks are asked again.
+  private func rest(after error: SinkError, _ deadline: Int64) async throws {
+    guard clock.monotonicNanoseconds() < deadline else {
+      throw SinkError(sink: error.sink, severity: .fatal, message: "not reachable for 30 s: \(error.message)")
+    }
+    logger.warning("a sink is not reachable yet", metadata: ["error": "\(error)"])
+    try await clock.sleep(for: 1_000_000_000)
   }
 
   /// A sink that has less than an earlier run committed to it was emptied, or restored from a backup: going on would
@@ -78,25 +108,6 @@ extension Engine {
     throw PositionConflict(
       sink: name, expected: SinkPosition(owner: owner, checkpoint: known, sources: SourcePositions()),
       found: reached.number == 0 ? nil : SinkPosition(owner: owner, checkpoint: reached, sources: SourcePositions()))
-  }
-
-  /// Tries again while a server is not reachable yet: services of one deployment start in any order.
-  private func patiently<Value: Sendable>(
-    _ context: JobContext, _ body: @Sendable () async throws -> Value
-  ) async throws -> Value {
-    let deadline = clock.monotonicNanoseconds() + 30_000_000_000
-    while true {
-      if mayStopWithoutRegion { throw StoppedWhileStarting() }
-      do {
-        return try await body()
-      } catch let error as SinkError where error.severity == .transient {
-        guard clock.monotonicNanoseconds() < deadline else {
-          throw SinkError(sink: error.sink, severity: .fatal, message: "not reachable for 30 s: \(error.message)")
-        }
-        logger.warning("a sink is not reachable yet", metadata: ["error": "\(error)"])
-        try await clock.sleep(for: 1_000_000_000)
-      }
-    }
   }
 
   func makeCommitters(_ context: JobContext) -> [Committer] {

@@ -117,6 +117,8 @@ actor PartitionActor {
   /// - Throws: ``SourceError`` when the source fails, and whatever closed a channel.
   func run() async throws {
     defer { reader.close() }
+    // What was read before a restart counts at once: the next record may be long in coming.
+    try await forwardWatermark(Timestamp(microseconds: decoder.watermark))
     while !Task.isCancelled {
       for command in inbox.drain() { try await obey(command) }
       let progressed = try await step()

@@ -45,6 +45,8 @@ package final class SimulatedTransactionClient: KafkaSinkClient {
   package var after: (Step) throws -> Void = { _ in }
   /// Requests that the network still holds.
   package var underWay: (SimulatedBroker.Transaction) -> Void = { _ in }
+  /// Is told of every transaction that begins.
+  package var began: (SimulatedBroker.Transaction) -> Void = { _ in }
   /// How often the producer has registered.
   package private(set) var registrations = 0
   private var epoch = 0
@@ -129,6 +131,7 @@ package final class SimulatedTransactionClient: KafkaSinkClient {
     }
     let opened = broker.begin(transactionalID, epoch)
     transaction = opened
+    began(opened)
     return opened
   }
 

@@ -34,6 +34,10 @@ public final class KafkaSinkPeer: @unchecked Sendable {
     let id = client.transactionalID
     client.before = { [self] step in try befall(step, id, process) }
     client.after = { [world] step in try world.crashPoint(process, "after kafka \(step) of \(id)") }
+    client.began = { [world, broker] transaction in
+      // transaction.timeout.ms: whoever opened it may be gone for ever.
+      world.after(60_000_000_000) { if transaction.outcome == .open { broker.timeOut(transaction.producer) } }
+    }
     client.underWay = { [self] in underWay.append($0) }
     return try SinkConnectors.kafka(table, client: client)
   }

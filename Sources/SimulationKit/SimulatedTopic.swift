@@ -135,8 +135,15 @@ public struct SimulatedSource: SourceConnector {
     return SimulatedReader(topic, index: index, next: next, end: end, process: process)
   }
 
-  /// Nothing: offsets at the broker are for monitoring only.
-  public func report(committed positions: SourcePositions) async {}
+  /// Maybe the broker deletes what every sink has committed.
+  public func report(committed positions: SourcePositions) async {
+    guard !process.isDead else { return }
+    for index in topic.partitions.indices {
+      guard let offset = positions[topic.identifier(index)], topic.world.strikes(.retention, "\(topic.source)/\(index)")
+      else { continue }
+      topic.truncate(index, before: offset)
+    }
+  }
 
   /// Nothing.
   public func close() async {}

@@ -68,12 +68,20 @@ public final class SimulatedWorld: @unchecked Sendable {
     guard let strength = faults.strengths[fault] else { return false }
     // The dice are thrown in any case, so that fewer faults leave the others as they are.
     let isHit = random.chance(fault.rate * strength)
-    guard isHit, !isCalm, faultBudget > 0, !withheld.contains(fault) else { return false }
+    return isHit && inject(fault, place())
+  }
+
+  /// Lets `fault` strike unless the run has become calm or has had enough; whether it does.
+  func inject(_ fault: Fault, _ place: @autoclosure () -> String) -> Bool {
+    guard !isCalm, faultBudget > 0, !withheld.contains(fault) else { return false }
     faultBudget -= 1
     injected[fault, default: 0] += 1
     trace("fault \(fault.rawValue) at \(place())")
     return true
   }
+
+  /// Whether a fault has struck that breaks an assumption of the promise.
+  var isExcused: Bool { injected.contains { $0.key.breaksAssumption } }
 
   /// Maybe the process dies here.
   /// - Throws: ``ProcessDied`` when it is dead: what follows must have no effect.

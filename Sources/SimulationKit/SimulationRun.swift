@@ -74,6 +74,7 @@ final class SimulationRun: @unchecked Sendable {
   private var refusal: String?
   private var isDone = false
   private var checkpoints: UInt64 = 0
+  private var exitsInCalm = 0
 
   /// A process with the job that it runs.
   private final class RunningProcess: @unchecked Sendable {
@@ -127,6 +128,7 @@ final class SimulationRun: @unchecked Sendable {
   func run() -> SimulationResult {
     world.trace("seed \(options.seed) sinks \(peers.kind.rawValue) faults \(world.faults.strengths.keys.map(\.rawValue).sorted())")
     start()
+    plotEvents()
     let limit = calmAt + 900_000_000_000
     while world.violation == nil, !isDone {
       let deadline = world.isCalm ? limit : calmAt
@@ -204,7 +206,7 @@ final class SimulationRun: @unchecked Sendable {
 
   private var needsAttention: Bool {
     guard let current else { return true }
-    if current.process.hasFinished || current.process.isDead { return true }
+    if current.process.hasFinished || current.process.isDead || current.isRelieved { return true }
     return world.isCalm && current.engine != nil && !current.stopRequested && !workload.isBounded && isDelivered
   }
 
@@ -213,6 +215,32 @@ final class SimulationRun: @unchecked Sendable {
     peers.topics.allSatisfy { topic in
       topic.partitions.indices.allSatisfy { topic.delivered[$0] >= topic.finalEnd(of: $0) }
     }
+  }
+
+  /// What befalls processes from outside, at moments that the seed decides.
+  private func plotEvents() {
+    for (fault, most, action) in [
+      (Fault.takeover, 2, takeOver), (.clockJump, 3, jumpClock)
+    ] as [(Fault, Int, () -> Void)] where world.faults.has(fault) {
+      for _ in 0..<Int.random(in: 0...most, using: &driver) {
+        world.after(Int64.random(in: 0...calmAt, using: &driver)) { action() }
+      }
+    }
+  }
+
+  private func jumpClock() {
+    guard let current, world.inject(.clockJump, "process \(current.process.number)") else { return }
+    current.process.clock.skew += Int64.random(in: -7_200_000_000...7_200_000_000, using: &driver)
+  }
+
+  /// The process is believed dead: its volume goes to a successor while it still runs.
+  private func takeOver() {
+    guard let running = current, !running.process.isDead, !running.process.hasFinished,
+      world.inject(.takeover, "process \(running.process.number)")
+    else { return }
+    peers.disk.detach(running.process)
+    if driver.chance(0.5) { running.process.stalledUntil = world.now + Int64.random(in: 0...2_000_000_000, using: &driver) }
+    running.isRelieved = true
   }
 
   private func becomeCalm() {
@@ -224,13 +252,13 @@ final class SimulationRun: @unchecked Sendable {
   /// Something happened to the newest process: act as whoever runs containers would.
   private func attend() {
     guard let running = current else { return }
-    if !running.process.isDead, !running.process.hasFinished {
+    if !running.process.isDead, !running.process.hasFinished, !running.isRelieved {
       running.stopRequested = true
       world.trace("stop process \(running.process.number)")
       running.engine?.stop()
       return
     }
-    if !running.process.isDead, let outcome = running.outcome, ended(running, outcome) { return }
+    if !running.process.isDead, !running.isRelieved, let outcome = running.outcome, ended(running, outcome) { return }
     retired.append(running)
     current = nil
     let pause = Int64.random(in: 1_000_000...2_000_000_000, using: &driver)
@@ -252,19 +280,28 @@ final class SimulationRun: @unchecked Sendable {
       return true
     case .failure(let error):
       world.trace("process \(running.process.number) ended: \(error)")
-      let isExcused = world.injected.contains { $0.key.breaksAssumption }
-      switch error {
-      case is RestartLimitError where !world.isCalm: return false
-      case let error as SinkError where error.message.hasPrefix("not reachable") && !world.isCalm: return false
-      case is PositionConflict where isExcused, is SnapshotStoreError where isExcused:
-        refusal = "\(error)"
-        isDone = true
-        return true
-      default:
-        world.violate("the job gave up: \(error)")
-        return true
-      }
+      return gaveUp(error)
     }
+  }
+
+  /// A process ended with an error; whether the run is over. Whoever runs containers starts them again.
+  private func gaveUp(_ error: any Error) -> Bool {
+    let isFatal =
+      switch error {
+      case is PositionConflict, is IncompatibleCheckpoint: true
+      case let error as SnapshotStoreError: error.code == .corrupt
+      case let error as SourceError: error.severity == .fatal
+      default: false
+      }
+    exitsInCalm += world.isCalm ? 1 : 0
+    guard isFatal || exitsInCalm > 5 else { return false }
+    isDone = true
+    if world.isExcused {
+      refusal = "\(error)"
+    } else {
+      world.violate("the job gave up: \(error)")
+    }
+    return true
   }
 
   // MARK: The end
@@ -284,7 +321,12 @@ final class SimulationRun: @unchecked Sendable {
       self.compare("dead letters", self.kept(.deadLetter), self.workload.dead, isPartial)
       self.compare("late rows", self.kept(.late), self.workload.late, isPartial)
     } ended: { outcome in
-      if case .failure(let error) = outcome { self.world.violate("the content cannot be read: \(error)") }
+      guard case .failure(let error) = outcome else { return }
+      if self.world.isExcused {
+        self.refusal = "\(error)"
+      } else {
+        self.world.violate("the content cannot be read: \(error)")
+      }
     }
     world.run(until: .max) { checker.hasFinished }
   }
@@ -337,6 +379,6 @@ struct SimulatedLog: LogHandler {
     world.trace(
       "log \(process.number) \(event.level) \(event.message) "
         + (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " "))
-    if event.level == .critical { world.violate("critical: \(event.message)") }
+    if event.level == .critical, !world.isExcused { world.violate("critical: \(event.message)") }
   }
 }

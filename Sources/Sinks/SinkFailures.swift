@@ -25,7 +25,9 @@ enum SinkFailures {
     case let damage as SpillReader.Damage:
       return SinkError(sink: sink, severity: .fatal, message: damage.description)
     case let failure as FileFailure:
-      return SinkError(sink: sink, severity: failure.isMissing ? .fatal : .failed, message: failure.description)
+      // A full disk is waited for, like a server that is away: somebody makes room, or another process does.
+      let severity: SinkError.Severity = failure.isFull ? .transient : failure.isMissing ? .fatal : .failed
+      return SinkError(sink: sink, severity: severity, message: failure.description)
     default: return SinkError(sink: sink, severity: .failed, message: String(describing: error))
     }
   }
