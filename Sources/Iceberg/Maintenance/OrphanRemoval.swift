@@ -29,7 +29,8 @@ public struct OrphanRemoval: Sendable {
     guard TableSettings(table.metadata).allowsGarbageCollection else {
       throw IcebergError(.invalid, "the property gc.enabled of \(table.identifier) is false: its files must stay")
     }
-    let limit = environment.nowMilliseconds() &- max(0, graceMilliseconds)
+    let now = try await now(table, environment)
+    let limit = now &- max(0, graceMilliseconds)
     var candidates = try await candidates(table, olderThan: limit)
     var report = MaintenanceReport()
     guard !candidates.isEmpty else { return report }
@@ -46,6 +47,21 @@ public struct OrphanRemoval: Sendable {
     }
     report.deletedFiles = report.orphans.count
     return report
+  }
+
+  /// The time by which files are old: that of the store, which dates them. By a clock of this machine that is ahead, files of
+  /// commits on their way would be old.
+  private func now(_ table: Table, _ environment: CommitEnvironment) async throws(IcebergError) -> Int64 {
+    let ours = environment.nowMilliseconds()
+    // Without a grace everything is old, and a trial must not write.
+    guard graceMilliseconds > 0, !isDryRun else { return ours }
+    // Should this end here, what was written counts as an orphan itself, later.
+    let probe = "\(table.metadata.location)/metadata/\(environment.makeUUID()).clock"
+    let store = table.loaded.store
+    _ = try await store.write(probe, [], ifAbsent: false)
+    let written = try await store.info(probe)
+    try await store.delete([probe])
+    return written?.modifiedMilliseconds ?? ours
   }
 
   /// Old files below the table's location, protected ones left out.
