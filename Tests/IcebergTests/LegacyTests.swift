@@ -48,7 +48,7 @@ struct LegacyTests {
     let expired = try await SnapshotExpiry(ExpireSnapshots(olderThanMilliseconds: .max, minimumSnapshotsToKeep: 1))
       .run(&table)
     #expect(expired.problems == [])
-    #expect(expired.expiredSnapshots == 6 && expired.deletedManifests >= 4)
+    #expect(expired.expiredSnapshots == 7 && expired.deletedManifests >= 4)
     #expect(try await table.sortedRows() == rows)
     #expect(try RowsJudge.read([table.loaded.metadataLocation], java: true) == [.rows(rows)])
     let path = "/" + table.loaded.metadataLocation.dropFirst(5).drop { $0 == "/" }
