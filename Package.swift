@@ -99,10 +99,15 @@ let package = Package(
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
+    .target(
+      name: "Verification",
+      dependencies: ["Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Actors"],
+      swiftSettings: strict),
     .executableTarget(
       name: "App",
       dependencies: [
         "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "Iceberg",
+        "Verification",
         "CPosix", "CPostgres", "CRdkafka",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
