@@ -184,6 +184,10 @@ let package = Package(
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "VerificationTests",
+      dependencies: ["Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Actors", "Verification"],
+      swiftSettings: strict),
     .testTarget(name: "EndToEndTests", dependencies: ["Ingest", "TestSupport"], swiftSettings: strict)
   ]
 )

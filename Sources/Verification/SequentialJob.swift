@@ -56,6 +56,8 @@ public struct SequentialJob: Sendable {
   public var knownLate: [LateKey: Set<Int64>] = [:]
   /// How many rows were late for no other reason than ``knownLate``.
   public private(set) var forcedLate: [LateKey: Int] = [:]
+  /// By stage: the ends of the last windows of these rows. Each of them had fired before its row came.
+  public private(set) var forcedEnds: [Int: Set<Int64>] = [:]
 
   /// Windows, by stage, of which is noted which offsets contribute to them.
   public var watched: [Int: [Range<Int64>]] = [:]
@@ -140,7 +142,10 @@ public struct SequentialJob: Sendable {
       }
     } else if result.batch.count > 0, case .stage(let stage) = branch.destination {
       let key = LateKey(partition: partition, statement: branch.name)
-      let batch = branch.closing(knownLate[key], of: result.batch, forced: &forcedLate[key, default: 0])
+      let batch = branch.closing(knownLate[key], of: result.batch) { end in
+        forcedLate[key, default: 0] += 1
+        forcedEnds[stage, default: []].insert(end)
+      }
       guard let added = branch.partial?.add(batch, context) else { return }
       if watched[stage] != nil { watch(batch, stage, branch) }
       account.dead += UInt64(added.failures.count)

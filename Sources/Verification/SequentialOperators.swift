@@ -35,14 +35,16 @@ struct SequentialBranch: Sendable {
   /// Whether a row can fail after it was decoded.
   var canFail: Bool { pipeline.canFail || partial?.canFail ?? false }
 
-  /// The batch with the windows of `late` rows closed to them; counts those that were not late by themselves.
-  func closing(_ late: Set<Int64>?, of batch: Batch, forced: inout Int) -> Batch {
+  /// The batch with the windows of `late` rows closed to them.
+  ///
+  /// - Parameter forced: takes the end of the last window of each row that was not late by itself.
+  func closing(_ late: Set<Int64>?, of batch: Batch, forced: (Int64) -> Void) -> Batch {
     guard let late, !late.isEmpty, let window, let timeColumn, var origin = batch.origin,
       var watermarks = origin.watermarks, case .int64(let times) = batch.columns[timeColumn].storage
     else { return batch }
     for row in 0..<batch.count where late.contains(origin.offsets[row]) {
       let (end, overflow) = window.lastStart(of: times[row]).addingReportingOverflow(window.size)
-      if overflow || end > watermarks[row] { forced += 1 }
+      if overflow || end > watermarks[row] { forced(overflow ? .max : end) }
       watermarks[row] = .max
     }
     origin.watermarks = watermarks

@@ -77,9 +77,12 @@ struct KeptDecisions {
   }
 
   private static func windowStart(_ json: String) -> Int64? {
-    struct Group: Decodable { var window_start: String? }
+    struct Group: Decodable {
+      enum CodingKeys: String, CodingKey { case start = "window_start" }
+      var start: String?
+    }
     let group = try? JSONDecoder().decode(Group.self, from: Data(json.utf8))
-    return group?.window_start.flatMap { try? TimeText.parseTimestamp($0).utc }
+    return group?.start.flatMap { try? TimeText.parseTimestamp($0).utc }
   }
 
   /// Reads the JSON lines of a directory; a directory that is not there has none.

@@ -77,7 +77,16 @@ struct RowJudge {
     if overflow || start < completeFrom[stage] { return .unknown }
     let name = scope.graph.stages[stage].name
     let isDisturbed = decisions.values.contains { $0.lateWindows[name]?.contains(start) == true }
-    return isDisturbed ? .unknown : .certain
+    return isDisturbed || isCutShort(entry.order, stage) ? .unknown : .certain
+  }
+
+  /// Whether a window of several that overlap may lack rows which count in later ones only: where some row came after all
+  /// of its windows had fired, others, of which nothing tells, came after some of theirs.
+  private func isCutShort(_ end: Int64, _ stage: Int) -> Bool {
+    let window = scope.graph.stages[stage].aggregate.window
+    guard window.slide < window.size, let fired = job.forcedEnds[stage], !fired.isEmpty else { return false }
+    let steps = window.size / window.slide
+    return (-steps...steps).contains { fired.contains(end &+ $0 &* window.slide) }
   }
 }
 
