@@ -18,6 +18,8 @@ final class SinkComparison {
   private var buckets: EntryBuckets
   private var foundCounts: [Int: Int] = [:]
   private var job: SequentialJob
+  /// How many streams the job has. Rows come while the job is being changed, and must not look at it.
+  private let streamCount: Int
   private var partitions: [PartitionID: SourceReplay.Partition] = [:]
   /// The streams of kept records, beside those of the job: `nil` for computed rows.
   private var keptStreams: [PartitionID?] = [nil]
@@ -31,7 +33,9 @@ final class SinkComparison {
     sinkIndex = Dictionary(
       scope.sinks.enumerated().map { ($1.table.name, $0) }, uniquingKeysWith: { first, _ in first })
     buckets = EntryBuckets(spill: try FileSpill(directory: verifier.scratch))
-    job = try SequentialJob(scope.graph, partitions: Array(scope.readTo.keys))
+    let job = try SequentialJob(scope.graph, partitions: Array(scope.readTo.keys))
+    self.job = job
+    streamCount = job.streams.count
     keptStreams += scope.readTo.keys.sorted().map { $0 }
   }
 
@@ -146,7 +150,7 @@ final class SinkComparison {
       schema: plain.schema, columns: plain.columns, count: plain.count,
       origin: RowOrigin(
         partition: partition ?? PartitionID(source: "", name: ""), offsets: records.map { $0.offset ?? 0 }))
-    let stream = job.streams.count + (keptStreams.firstIndex(of: partition) ?? 0)
+    let stream = streamCount + (keptStreams.firstIndex(of: partition) ?? 0)
     for (table, rows) in scope.sinks[index].content.expected(batch).routed {
       try add(rows, sink: index, table: table, stream: stream, partition: partition)
     }

@@ -54,21 +54,22 @@ package struct Verifier: Sendable {
     try checkPlan()
     let graph = JobGraph(plan)
     let before = JobCheckpoints(job: job, directory: settings.checkpointDirectory)
-    var (sinks, report) = try await openSinks(graph)
+    var report = VerificationReport(job: job)
+    let opened = try await openSinks(graph, &report)
     do {
       var checkpoints = before
       checkpoints.merge(JobCheckpoints(job: job, directory: settings.checkpointDirectory))
       try checkSignature(checkpoints)
-      sinks = try dropUnknown(sinks, &report)
+      let sinks = dropUnknown(opened, &report)
       if !sinks.isEmpty {
         let scope = VerificationScope(
           graph: graph, sinks: sinks, before: before.manifests.first, checkpoints: checkpoints)
         let comparison = try SinkComparison(self, scope, decisions: try await decisions(graph, sinks))
         try await comparison.run(&report)
       }
-      for sink in sinks { await sink.content.close() }
+      for sink in opened { await sink.content.close() }
     } catch {
-      for sink in sinks { await sink.content.close() }
+      for sink in opened { await sink.content.close() }
       throw error
     }
     conclude(&report, allowsForeign: allowsForeign)
@@ -110,8 +111,7 @@ package struct Verifier: Sendable {
     }
   }
 
-  private func openSinks(_ graph: JobGraph) async throws -> ([ComparedSink], VerificationReport) {
-    var report = VerificationReport(job: job)
+  private func openSinks(_ graph: JobGraph, _ report: inout VerificationReport) async throws -> [ComparedSink] {
     var sinks: [ComparedSink] = []
     let written = graph.sinks.map(\.name)
     let kept = Set(graph.sources.flatMap { [$0.table.options["dead_letter"], $0.table.options["late"]] })
@@ -136,11 +136,11 @@ package struct Verifier: Sendable {
         throw error
       }
     }
-    return (sinks, report)
+    return sinks
   }
 
   /// Without a position nobody knows what a table must hold.
-  private func dropUnknown(_ sinks: [ComparedSink], _ report: inout VerificationReport) throws -> [ComparedSink] {
+  private func dropUnknown(_ sinks: [ComparedSink], _ report: inout VerificationReport) -> [ComparedSink] {
     sinks.filter { sink in
       let unknown = sink.content.targets.filter { $0.position == nil }
       for target in unknown {
