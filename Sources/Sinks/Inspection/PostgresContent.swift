@@ -3,6 +3,7 @@ import Checkpointing
 import Columnar
 import PostgresClient
 import Runtime
+import SQL
 
 /// A table of PostgreSQL, read in one transaction that sees one state of it and of the position.
 package actor PostgresContent: SinkContent {
