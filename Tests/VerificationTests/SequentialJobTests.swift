@@ -1,3 +1,5 @@
+import Actors
+import Checkpointing
 import Columnar
 import SQL
 import Testing
