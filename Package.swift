@@ -100,10 +100,14 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "Verification",
+      dependencies: ["Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Actors"],
+      swiftSettings: strict),
+    .target(
       name: "SimulationKit",
       dependencies: [
         "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "Parquet",
-        "Iceberg", "PostgresClient",
+        "Iceberg", "PostgresClient", "Verification",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
@@ -111,7 +115,7 @@ let package = Package(
       name: "App",
       dependencies: [
         "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "Iceberg",
-        "SimulationKit", "CPosix", "CPostgres", "CRdkafka",
+        "Verification", "SimulationKit", "CPosix", "CPostgres", "CRdkafka",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -194,6 +198,10 @@ let package = Package(
         "PostgresClient", "SimulationKit", "TestSupport",
         .product(name: "Logging", package: "swift-log")
       ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "VerificationTests",
+      dependencies: ["Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Actors", "Verification"],
       swiftSettings: strict),
     .testTarget(name: "EndToEndTests", dependencies: ["Ingest", "TestSupport"], swiftSettings: strict)
   ]

@@ -85,14 +85,14 @@ extension KeptRecord {
   }
 
   /// A record that the decoder rejected.
-  init(_ rejected: RejectedRecord, partition: PartitionID) {
+  package init(_ rejected: RejectedRecord, partition: PartitionID) {
     self.init(
       source: partition.source, partition: partition.name, offset: rejected.offset, timestamp: rejected.timestamp,
       key: rejected.key, value: rejected.value, reason: rejected.reason.rawValue, message: rejected.message)
   }
 
   /// A row of `batch`, which has an origin, that `statement` could not process or found late.
-  init(row: Int, of batch: Batch, origin: RowOrigin, reason: String, message: String, statement: String) {
+  package init(row: Int, of batch: Batch, origin: RowOrigin, reason: String, message: String, statement: String) {
     self.init(
       source: origin.partition.source, partition: origin.partition.name, offset: origin.offsets[row],
       value: origin.payloads.flatMap { $0[row].isEmpty ? nil : Array($0[row]) } ?? Self.json(row, of: batch),
@@ -101,7 +101,9 @@ extension KeptRecord {
   }
 
   /// A row that was computed and could not go on.
-  init(computedRow row: Int, of batch: Batch, source: String, reason: String, message: String, statement: String) {
+  package init(
+    computedRow row: Int, of batch: Batch, source: String, reason: String, message: String, statement: String
+  ) {
     self.init(
       source: source, value: Self.json(row, of: batch), reason: reason, message: message,
       statement: statement)

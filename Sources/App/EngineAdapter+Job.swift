@@ -89,7 +89,8 @@ extension EngineAdapter {
       logger: logger)
   }
 
-  private static func factory(
+  /// Connects what a job reads and writes.
+  package static func factory(
     jobName: String, settings: Settings, clock: any EngineClock, logger: Logger
   ) -> ConnectorFactory {
     let sources = SourceDefaults(brokers: settings.kafkaBrokers, jobName: jobName)

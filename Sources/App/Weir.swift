@@ -21,7 +21,9 @@ struct Weir: AsyncParsableCommand {
       CommandGroup(name: "Trying it out", subcommands: [DemoCommand.self, GenerateCommand.self, BrokerCommand.self, SimulateCommand.self]),
       CommandGroup(
         name: "Operating",
-        subcommands: [MaintainCommand.self, CatalogCommand.self, ConfigCommand.self, HealthCommand.self]),
+        subcommands: [
+          VerifyCommand.self, MaintainCommand.self, CatalogCommand.self, ConfigCommand.self, HealthCommand.self
+        ]),
       CommandGroup(name: "Parts of the weather pipeline", subcommands: [WeatherCommand.self])
     ])
 

@@ -54,7 +54,10 @@ public enum SinkConnectors {
     let options = SinkOptions(table)
     let kind = try options.required("connector", "iceberg, postgres, kafka, file, stdout or blackhole")
     switch kind {
-    case "postgres": return try postgres(options, job: job, defaults: defaults, logger: logger)
+    case "postgres":
+      return PostgresSinkConnector(
+        try postgresConfiguration(table, job: job, defaults: defaults), openSession: defaults.openPostgresSession,
+        logger: logger)
     case "file":
       let path = try options.required("path", "the directory to write to")
       _ = try options.choice("format", ["json"], default: "json")
@@ -118,16 +121,24 @@ public enum SinkConnectors {
   public static func keptRecords(
     _ kind: KeptKind, source: String, job: String, defaults: SinkDefaults
   ) -> any SinkConnector {
-    let names = [FilePath.safeName(job), kind.rawValue, FilePath.safeName(source)]
-    return FileSinkConnector(
+    FileSinkConnector(
       job: job, sink: "\(source)-\(kind.rawValue)", schema: KeptRecord.schema,
-      directory: ([defaults.checkpointDirectory] + names).joined(separator: "/"), fileSystem: defaults.fileSystem)
+      directory: keptDirectory(kind, source: source, job: job, checkpointDirectory: defaults.checkpointDirectory),
+      fileSystem: defaults.fileSystem)
   }
 
-  private static func postgres(
-    _ options: SinkOptions, job: String, defaults: SinkDefaults, logger: Logger
-  ) throws -> any SinkConnector {
-    let table = options.table
+  /// The directory of ``keptRecords(_:source:job:defaults:)``.
+  package static func keptDirectory(
+    _ kind: KeptKind, source: String, job: String, checkpointDirectory: String
+  ) -> String {
+    [checkpointDirectory, FilePath.safeName(job), kind.rawValue, FilePath.safeName(source)].joined(separator: "/")
+  }
+
+  /// What the options of a sink in PostgreSQL say.
+  static func postgresConfiguration(
+    _ table: TableDefinition, job: String, defaults: SinkDefaults
+  ) throws -> PostgresConfiguration {
+    let options = SinkOptions(table)
     let name = options["table"] ?? table.name
     guard
       let tableName = options["table"] == nil
@@ -137,12 +148,10 @@ public enum SinkConnectors {
     guard mode == "append" || !table.primaryKey.isEmpty else {
       throw options.refusal("mode = 'upsert' needs a PRIMARY KEY in CREATE TABLE \(table.name); declare one")
     }
-    return PostgresSinkConnector(
-      PostgresConfiguration(
-        job: job, sink: table.name, url: options["url"] ?? defaults.postgresURL ?? "", tableName: tableName,
-        mode: mode == "upsert" ? .upsert : .append, createsTable: try options.boolean("create_table", default: true),
-        columns: table.columns, primaryKey: table.primaryKey),
-      openSession: defaults.openPostgresSession, logger: logger)
+    return PostgresConfiguration(
+      job: job, sink: table.name, url: options["url"] ?? defaults.postgresURL ?? "", tableName: tableName,
+      mode: mode == "upsert" ? .upsert : .append, createsTable: try options.boolean("create_table", default: true),
+      columns: table.columns, primaryKey: table.primaryKey)
   }
 }
 

@@ -44,6 +44,14 @@ struct PostgresCatalog {
     return try PostgresTarget(configuration, catalog: columns(of: identity), uniqueKeys: uniqueKeys(of: identity))
   }
 
+  /// The target table for reading; `nil` when it is missing.
+  func existingTarget() throws -> PostgresTarget? {
+    guard let identity = try tableIdentity() else { return nil }
+    // Rows can be read whatever indexes there are: only a writer needs the key's.
+    return try PostgresTarget(
+      configuration, catalog: columns(of: identity), uniqueKeys: [Set(configuration.primaryKey)])
+  }
+
   private func refusal(_ message: String) -> SinkError {
     SinkError(sink: configuration.sink, severity: .fatal, message: message)
   }

@@ -10,11 +10,15 @@ struct PostgresPositions {
   let sink: String
 
   /// Reads the position and keeps others from changing it until the transaction ends.
-  func lock() throws -> SinkPosition? {
+  func lock() throws -> SinkPosition? { try read("FOR UPDATE") }
+
+  /// Reads the position as the transaction sees it.
+  func read() throws -> SinkPosition? { try read("") }
+
+  private func read(_ locking: String) throws -> SinkPosition? {
     let answer = try session.run(
-      """
-      SELECT lineage, attempt, checkpoint, sources FROM weir.positions WHERE job = $1 AND sink = $2 FOR UPDATE
-      """, [job, sink])
+      "SELECT lineage, attempt, checkpoint, sources FROM weir.positions WHERE job = $1 AND sink = $2 \(locking)",
+      [job, sink])
     guard let row = answer.rows.first else { return nil }
     guard let lineage = row[0], let attempt = row[1].flatMap({ UInt64($0) }),
       let checkpoint = row[2].flatMap({ UInt64($0) }),
