@@ -257,12 +257,12 @@ class Job:
             return json.load(text)
 
 
-class ManifestWatch(threading.Thread):
-    """Calls `action` as soon as a new checkpoint's manifest has its name."""
+class FileWatch(threading.Thread):
+    """Calls `action` as soon as there is a new file whose path fits `pattern`."""
 
-    def __init__(self, directory, action):
+    def __init__(self, pattern, action):
         super().__init__(daemon=True)
-        self.pattern, self.action, self.seen, self.ends = directory + "/*/checkpoints/*/manifest", action, False, False
+        self.pattern, self.action, self.seen, self.ends = pattern, action, False, False
         self.known = set(glob.glob(self.pattern))
         self.start()
 

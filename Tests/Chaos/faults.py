@@ -9,7 +9,7 @@ import shutil
 import signal
 import time
 
-from bench import ManifestWatch, eventually
+from bench import FileWatch, eventually
 
 CONFLICT = r"another instance owns the job"
 LOCKED = r"process \d+ runs this job already"
@@ -22,7 +22,7 @@ NO_SPACE = r"No space left|no space"
 
 def kill(run):
     """SIGKILL: at any moment, right after the start, or at the very moment of a commit, an upload, a checkpoint."""
-    moment = run.random.choice(["anywhere", "anywhere", "start", "COMMIT", "catalog", "upload", "checkpoint"])
+    moment = run.random.choice(["anywhere", "anywhere", "start", "COMMIT", "catalog", "upload", "checkpoint", "table"])
     return kill_at(run, moment)
 
 
@@ -56,8 +56,8 @@ def wait_for_moment(run, job, moment):
         job.process.send_signal(signal.SIGKILL)
 
     time.sleep(run.random.uniform(0.1, 0.8))
-    if moment == "checkpoint":
-        watch = ManifestWatch(run.checkpoints, strike)
+    if moment in ("checkpoint", "table"):
+        watch = FileWatch(run.manifests() if moment == "checkpoint" else run.table_metadata(), strike)
         job.wait(6)
         watch.ends = True
         return "" if watch.seen else " (did not come)"
@@ -239,13 +239,12 @@ def corrupt(run):
     already; then the byte is put right, as if from a copy.
     """
     job = run.up()
-    eventually("checkpoints", lambda: len(glob.glob(run.checkpoints + "/*/checkpoints/*/manifest")) > 1
-               or not job.is_running)
+    eventually("checkpoints", lambda: len(glob.glob(run.manifests())) > 1 or not job.is_running)
     if run.random.random() < 0.6:
         # No sink gets this checkpoint, as far as that can be arranged: then the one before it will do.
         for name in ("postgres", "catalog"):
             run.proxies[name].set(silent=True)
-        watch = ManifestWatch(run.checkpoints, lambda: job.process.send_signal(signal.SIGKILL))
+        watch = FileWatch(run.manifests(), lambda: job.process.send_signal(signal.SIGKILL))
         job.wait(10)
         watch.ends = True
         for name in ("postgres", "catalog"):
@@ -259,7 +258,7 @@ def corrupt(run):
 
 
 def choose_file(run):
-    manifests = glob.glob(run.checkpoints + "/*/checkpoints/*/manifest")
+    manifests = glob.glob(run.manifests())
     newest = os.path.dirname(max(manifests, key=lambda path: int(path.split("/")[-2])))
     files = sorted(name for name in glob.glob(newest + "/*") if os.path.getsize(name) > 0)
     return run.random.choice(files)

@@ -96,23 +96,28 @@ class Proxy:
             if self.silent:
                 continue
             if from_client and self.pattern is not None and self.pattern in data:
-                self.pattern, action = None, self.action
-                self.cuts += 1
-                if self.passes:
-                    writer.write(data)
-                    await writer.drain()
-                if action is not None:
-                    action()
-                elif self.passes:
-                    # The client first, so that no answer can reach it; the server is given what it was sent.
-                    self.abort(connection[:1])
-                else:
-                    self.abort(connection)
-                return
+                return await self.strike(data, writer, connection, shared)
+            if "struck" in shared:
+                # The answer that nobody gets: the server is done, and its side can go.
+                break
             writer.write(self.translate(data, from_client, shared))
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
+
+    async def strike(self, data, writer, connection, shared):
+        """What was armed happens; the client never sees an answer."""
+        self.pattern, action = None, self.action
+        self.cuts += 1
+        if action is not None:
+            action()
+        if not self.passes:
+            return self.abort(connection)
+        # The client first, so that no answer can reach it; then the server is given what it was sent.
+        shared["struck"] = True
+        self.abort(connection[:1])
+        writer.write(data)
+        await writer.drain()
 
     def translate(self, data, from_client, shared):
         return data

@@ -65,7 +65,7 @@ class Run:
         os.makedirs(self.directory, exist_ok=True)
         self.injected, self.left_out, self.findings = collections.Counter(), {}, []
         self.starts, self.began, self.job, self.broker = 0, time.monotonic(), None, None
-        self.recoveries, self.restarts, self.settings = [], 0, {}
+        self.recoveries, self.settings = [], {}
 
     def say(self, text):
         if not self.options.quiet:
@@ -165,6 +165,14 @@ class Run:
 
     # MARK: The job
 
+    def manifests(self):
+        """A pattern for the manifests of the job's checkpoints."""
+        return self.checkpoints + "/*/checkpoints/*/manifest"
+
+    def table_metadata(self):
+        """A pattern for the metadata files of the table in the file-system catalog."""
+        return self.disk + "/warehouse/chaos/windows/metadata/v*.metadata.json"
+
     def new_checkpoints(self):
         self.made += 1
         return f"{self.disk}/checkpoints-{self.made}"
@@ -203,9 +211,6 @@ class Run:
                 self.find(f"logged as critical: {line}")
             if "Fatal error" in line or "Sanitizer" in line or "stack dump" in line.lower():
                 self.find(f"crashed: {line}", job)
-        text = job.log
-        with open(text, errors="replace") as file:
-            self.restarts += len(re.findall(r"restart", file.read()))
 
     def settle(self, seconds=90):
         """Waits until every sink has committed something new: the fault is survived."""
@@ -309,6 +314,13 @@ class Run:
         self.settle()
         self.complain(verify.accounting(job.metrics(), expected))
         self.stop_job()
+        for _ in range(3 if "kill" in self.options.faults else 0):
+            # The end is an interval, too: windows fire, a last checkpoint and its commits follow.
+            last = self.start(self.checkpoints, "--until-end")
+            if last.wait(self.random.uniform(0.05, 1)) is None:
+                last.kill()
+                self.injected["kill"] += 1
+            self.retire(last, codes=(0, -9))
         last = self.start(self.checkpoints, "--until-end")
         if last.wait(180) is None:
             self.find("--until-end did not end within 180 s", last)
