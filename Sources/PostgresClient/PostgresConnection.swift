@@ -19,6 +19,9 @@ public final class PostgresConnection {
 
   /// How long a statement may take, in milliseconds; the client waits a little longer than the server.
   public static let statementTimeoutMilliseconds = 300_000
+  /// How long the server keeps a transaction, and its locks, whose client sends nothing: one that was stopped, or whose
+  /// machine is gone. Shorter than a successor waits for a sink when it starts.
+  public static let idleInTransactionMilliseconds = 15_000
 
   private let handle: OpaquePointer
   private let isStopping: @Sendable () -> Bool
@@ -73,10 +76,11 @@ public final class PostgresConnection {
   /// - Throws: ``PostgresFailure``.
   public func prepareSession() throws {
     let timeout = PostgresConnection.statementTimeoutMilliseconds
+    let idle = PostgresConnection.idleInTransactionMilliseconds
     try run(
       """
       SET timezone = 'UTC'; SET statement_timeout = \(timeout); SET lock_timeout = 30000;
-      SET idle_in_transaction_session_timeout = 120000; SET standard_conforming_strings = on;
+      SET idle_in_transaction_session_timeout = \(idle); SET standard_conforming_strings = on;
       SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
       """)
   }
