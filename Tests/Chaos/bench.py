@@ -93,8 +93,8 @@ class Postgres:
             self.prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
         with open(directory + "/log", "w") as log:
             subprocess.run(
-                self.prefix + [self.binaries + "/initdb", "-D", directory + "/data", "-U", "weir", "-A", "trust", "-E", "UTF8",
-                               "--locale=C", "--no-sync"],
+                self.prefix + [self.binaries + "/initdb", "-D", directory + "/data", "-U", "weir", "-A", "trust",
+                               "-E", "UTF8", "--locale=C", "--no-sync"],
                 check=True, cwd=directory, stdout=log, stderr=log)
         with open(directory + "/data/postgresql.conf", "a") as settings:
             settings.write(f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = ''\n"
@@ -112,7 +112,8 @@ class Postgres:
         eventually("PostgreSQL", self.is_ready)
 
     def is_ready(self):
-        return subprocess.run([self.binaries + "/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode == 0
+        question = [self.binaries + "/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(question).returncode == 0
 
     def stop_immediately(self):
         self.process.send_signal(signal.SIGQUIT)
@@ -138,8 +139,8 @@ class Broker:
     """`weir broker` with one topic."""
 
     def __init__(self, binary, environment, topic):
-        self.process = spawn([binary, "broker", "--topic", topic], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                             env=environment, text=True)
+        self.process = spawn([binary, "broker", "--topic", topic], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, env=environment, text=True)
         line = self.process.stdout.readline()
         if not line.startswith("bootstrap="):
             raise ChaosError(f"the development broker did not start: {line!r}")

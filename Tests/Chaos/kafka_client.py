@@ -2,8 +2,8 @@
 import ctypes
 import ctypes.util
 
-EARLIEST = 0
-PARTITION_EOF = -191
+QUEUE_FULL = -184
+COPY_VALUE = 2
 
 
 class Message(ctypes.Structure):
@@ -29,7 +29,8 @@ def load():
         ("rd_kafka_conf_set", number, [pointer, text, text, text, ctypes.c_size_t]),
         ("rd_kafka_new", pointer, [number, pointer, text, ctypes.c_size_t]),
         ("rd_kafka_topic_new", pointer, [pointer, text, pointer]),
-        ("rd_kafka_produce", number, [pointer, ctypes.c_int32, number, pointer, ctypes.c_size_t, text, ctypes.c_size_t, pointer]),
+        ("rd_kafka_produce", number,
+         [pointer, ctypes.c_int32, number, pointer, ctypes.c_size_t, text, ctypes.c_size_t, pointer]),
         ("rd_kafka_poll", number, [pointer, number]),
         ("rd_kafka_flush", number, [pointer, number]),
         ("rd_kafka_outq_len", number, [pointer]),
@@ -115,11 +116,10 @@ class Client:
 
     def produce(self, topic, partition, key, value):
         """Queues a record, and waits while the queue is full. A value of None is a tombstone."""
-        copies = 2
         buffer = ctypes.cast(ctypes.c_char_p(value), ctypes.c_void_p) if value is not None else None
-        while LIBRARY.rd_kafka_produce(self.topic(topic), partition, copies, buffer, len(value or b""), key, len(key), None):
+        while LIBRARY.rd_kafka_produce(self.topic(topic), partition, COPY_VALUE, buffer, len(value or b""), key, len(key), None):
             code = LIBRARY.rd_kafka_last_error()
-            if code != -184:
+            if code != QUEUE_FULL:
                 raise KafkaError(f"a record cannot be written: {describe(code)}")
             LIBRARY.rd_kafka_poll(self.handle, 100)
 
@@ -154,8 +154,9 @@ class Client:
                     if quiet > 60:
                         raise KafkaError(f"{topic}/{partition} cannot be read beyond offset {position} of {high}")
                     continue
-                code, offset = message.contents.err, message.contents.offset
-                value = ctypes.string_at(message.contents.payload, message.contents.len) if message.contents.payload else None
+                found = message.contents
+                code, offset = found.err, found.offset
+                value = ctypes.string_at(found.payload, found.len) if found.payload else None
                 LIBRARY.rd_kafka_message_destroy(message)
                 if code == 0:
                     quiet, position = 0, offset + 1

@@ -91,7 +91,9 @@ class Run:
         self.store = ObjectStore(self.directory)
         self.set_up_kafka()
         self.set_up_proxies()
-        self.catalog = Catalog(self.binary, self.directory, self.environment({}, self.proxies["s3"].port), self.postgres.url())
+        # The catalog tells the job where S3 is: through the proxy, like everything else.
+        self.catalog = Catalog(
+            self.binary, self.directory, self.environment({}, self.proxies["s3"].port), self.postgres.url())
         self.proxies["catalog"].target = ("127.0.0.1", self.catalog.port)
         self.checkpoints, self.made = self.disk + "/checkpoints-1", 1
         self.pipeline = self.directory + "/chaos.sql"
@@ -317,7 +319,7 @@ class Run:
         for _ in range(3 if "kill" in self.options.faults else 0):
             # The end is an interval, too: windows fire, a last checkpoint and its commits follow.
             last = self.start(self.checkpoints, "--until-end")
-            if last.wait(self.random.uniform(0.05, 1)) is None:
+            if last.wait(self.random.uniform(0.02, 0.4)) is None:
                 last.kill()
                 self.injected["kill"] += 1
             self.retire(last, codes=(0, -9))
@@ -359,22 +361,15 @@ class Run:
                 "late": len(expected.late), "dead": len(expected.dead)} if expected else {}
         result = {
             "verdict": "wrong" if self.findings else "right", "seed": self.options.seed, "findings": self.findings,
-            "faults": dict(self.injected), "left_out": self.left_out, "processes": self.starts,
-            "seconds": round(time.monotonic() - self.began, 1), "slowest_recovery_seconds": round(max(self.recoveries, default=0), 1),
-            "rows": rows, "command": command_of(self.options)}
+            "faults": {kind: self.injected[kind] for kind in faults.KINDS if kind in self.options.faults},
+            "not_run": {kind: reason for kind, reason in self.left_out.items() if kind in self.options.faults},
+            "processes": self.starts, "seconds": round(time.monotonic() - self.began, 1),
+            "slowest_recovery_seconds": round(max(self.recoveries, default=0), 1), "rows": rows,
+            "command": command_of(self.options)}
         if self.options.json:
             print(json.dumps(result, indent=2))
-            return result
-        width = max(map(len, faults.KINDS))
-        print("\nfault      times")
-        for kind in faults.KINDS:
-            if kind in self.options.faults:
-                print(f"{kind:{width}}  {self.injected[kind]:4}{'  NOT RUN: ' + self.left_out[kind] if kind in self.left_out else ''}")
-        print("\n" + ", ".join(f"{number} {name}" for name, number in result["rows"].items()))
-        print(f"{self.starts} processes, {result['seconds']} s, slowest recovery {result['slowest_recovery_seconds']} s")
-        for finding in self.findings:
-            print(f"WRONG: {finding}")
-        print(f"verdict: {result['verdict']}    seed: {self.options.seed}\nagain: {result['command']}")
+        else:
+            print_table(result)
         return result
 
     def tear_down(self):
@@ -390,6 +385,18 @@ class Run:
             print(f"logs are in {self.directory}", file=sys.stderr)
 
 
+def print_table(result):
+    print("\nfault      times")
+    for kind, times in result["faults"].items():
+        reason = result["not_run"].get(kind)
+        print(f"{kind:9}  {times:5}{'  NOT RUN: ' + reason if reason else ''}")
+    print("\n" + ", ".join(f"{number} {name}" for name, number in result["rows"].items()))
+    print(f"{result['processes']} processes, {result['seconds']} s, slowest recovery {result['slowest_recovery_seconds']} s")
+    for finding in result["findings"]:
+        print(f"WRONG: {finding}")
+    print(f"verdict: {result['verdict']}    seed: {result['seed']}\nagain: {result['command']}")
+
+
 def command_of(options):
     return (f"Tests/Chaos/run.py --seed {options.seed} --kills {options.kills} --rounds {options.rounds} "
             f"--faults {','.join(options.faults)} --rate {options.rate}")
@@ -397,7 +404,7 @@ def command_of(options):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32), help="default: drawn at random")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32), help="default: drawn")
     parser.add_argument("--kills", type=int, default=10, help="SIGKILLs; default 10")
     parser.add_argument("--rounds", type=int, help="other faults; default: each kind once")
     parser.add_argument("--faults", default=",".join(faults.KINDS), help="default: %(default)s")
