@@ -248,14 +248,19 @@ class Job:
                 found[matched[1], labels] = float(matched[3])
         return found
 
-    def committed(self):
-        """The checkpoint that all sinks hold; -1 while it does not answer."""
-        values = [v for (name, _), v in self.metrics().items() if name == "weir_sink_committed_checkpoint"]
-        return min(values, default=-1)
+    def progress(self):
+        """(the checkpoint that all sinks hold, the records read); None while it does not answer.
 
-    def summary(self):
-        with open(self.log + ".out") as text:
-            return json.load(text)
+        Asked of the API, which tells of this moment; metrics are up to a second old.
+        """
+        text = ask(self.find_address() + "/api/v1/jobs/chaos") if self.find_address() else None
+        try:
+            status = json.loads(text or "{}")
+        except ValueError:
+            return None
+        committed = [sink.get("committed_checkpoint") or 0 for sink in status.get("sinks") or []]
+        read = [partition.get("next_offset") or 0 for partition in status.get("partitions") or []]
+        return (min(committed), sum(read)) if committed and read else None
 
 
 class FileWatch(threading.Thread):

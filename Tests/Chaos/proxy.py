@@ -28,7 +28,7 @@ class Proxy:
         self.loop, self.name, self.target = loop, name, target
         self.delay, self.silent, self.refuses = 0.0, False, False
         self.pattern, self.action, self.passes = None, None, True
-        self.connections, self.cuts = set(), 0
+        self.connections, self.dead, self.cuts = set(), set(), 0
         self.server = loop.call(asyncio.start_server(self.accept, "127.0.0.1", 0))
         self.port = self.server.sockets[0].getsockname()[1]
 
@@ -53,6 +53,11 @@ class Proxy:
         """Returns whether the pattern was never seen."""
         missed, self.pattern = self.pattern is not None, None
         return missed
+
+    def deaden(self):
+        """Every connection is half-open for good: it stands, and nothing passes any more. New ones are sound."""
+        self.dead |= self.connections
+        return len(self.dead)
 
     # Inside the loop.
 
@@ -86,6 +91,7 @@ class Proxy:
             self.abort(connection)
         finally:
             self.connections.discard(connection)
+            self.dead.discard(connection)
             for side in connection:
                 side.close()
 
@@ -93,7 +99,7 @@ class Proxy:
         while data := await reader.read(65536):
             if self.delay:
                 await asyncio.sleep(self.delay)
-            if self.silent:
+            if self.silent or connection in self.dead:
                 continue
             if from_client and self.pattern is not None and self.pattern in data:
                 return await self.strike(data, writer, connection, shared)

@@ -65,7 +65,7 @@ class Run:
         os.makedirs(self.directory, exist_ok=True)
         self.injected, self.left_out, self.findings = collections.Counter(), {}, []
         self.starts, self.began, self.job, self.broker = 0, time.monotonic(), None, None
-        self.recoveries, self.settings = [], {}
+        self.recoveries, self.settings = [], dict(setting.split("=", 1) for setting in options.set)
 
     def say(self, text):
         if not self.options.quiet:
@@ -214,18 +214,17 @@ class Run:
             if "Fatal error" in line or "Sanitizer" in line or "stack dump" in line.lower():
                 self.find(f"crashed: {line}", job)
 
-    def settle(self, seconds=90):
-        """Waits until every sink has committed something new: the fault is survived."""
-        begin, job = time.monotonic(), self.up()
-        first = None
+    def settle(self, seconds=90, flows=True):
+        """Waits until every sink has committed something new, from newly read records: the fault is survived."""
+        begin, job, first = time.monotonic(), self.up(), None
         while time.monotonic() - begin < seconds:
             if not job.is_running:
                 self.retire(job, codes=())
                 job, first = self.up(), None
-            number = job.committed()
-            if number >= 0 and first is None:
-                first = number
-            if first is not None and number > first + 1:
+            now = job.progress()
+            first = first or now
+            # Two checkpoints later at least, because the first may have been under way.
+            if now and now[0] > first[0] + 1 and (now[1] > first[1] or not flows):
                 self.recoveries.append(time.monotonic() - begin)
                 return f"goes on after {time.monotonic() - begin:.1f} s"
             time.sleep(0.05)
@@ -274,7 +273,7 @@ class Run:
         """
         self.settle()
         self.stop_job()
-        self.settings = {"WEIR_MAINTENANCE": "off"}
+        self.settings |= {"WEIR_MAINTENANCE": "off"}
         job, seen = self.up(), {"lake": set(), "window_history": set()}
 
         def enough():
@@ -313,7 +312,7 @@ class Run:
             eventually("the end of the topic", lambda: at_the_end() or not job.is_running, 300)
         except ChaosError as problem:
             self.find(str(problem), job)
-        self.settle()
+        self.settle(flows=False)
         self.complain(verify.accounting(job.metrics(), expected))
         self.stop_job()
         for _ in range(3 if "kill" in self.options.faults else 0):
@@ -399,7 +398,8 @@ def print_table(result):
 
 def command_of(options):
     return (f"Tests/Chaos/run.py --seed {options.seed} --kills {options.kills} --rounds {options.rounds} "
-            f"--faults {','.join(options.faults)} --rate {options.rate}")
+            f"--faults {','.join(options.faults)} --rate {options.rate}"
+            + "".join(f" --set {setting}" for setting in options.set))
 
 
 def parse():
@@ -407,10 +407,12 @@ def parse():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32), help="default: drawn")
     parser.add_argument("--kills", type=int, default=10, help="SIGKILLs; default 10")
     parser.add_argument("--rounds", type=int, help="other faults; default: each kind once")
-    parser.add_argument("--faults", default=",".join(faults.KINDS), help="default: %(default)s")
+    parser.add_argument("--faults", default=",".join(faults.DEFAULTS),
+                        help="default: %(default)s; also there: dead")
     parser.add_argument("--rate", type=int, default=1000, help="records a second; default 1000")
     parser.add_argument("--disk-size", default="512m", help="of the small disk, as mount takes it; default 512m")
     parser.add_argument("--prove", action="store_true", help="afterwards damage each sink by hand: the check must see it")
+    parser.add_argument("--set", action="append", default=[], metavar="WEIR_NAME=VALUE", help="a setting of the job")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="do not tell about every fault")
     parser.add_argument("--keep", metavar="DIRECTORY", help="where servers and logs are kept")
