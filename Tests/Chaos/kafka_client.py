@@ -1,6 +1,7 @@
 """A small Kafka client over the system's librdkafka: enough to write a workload and to read a whole topic again."""
 import ctypes
 import ctypes.util
+import time
 
 QUEUE_FULL = -184
 COPY_VALUE = 2
@@ -48,6 +49,8 @@ def load():
         ("rd_kafka_message_destroy", None, [ctypes.POINTER(Message)]),
         ("rd_kafka_NewTopic_new", pointer, [text, number, number, text, ctypes.c_size_t]),
         ("rd_kafka_CreateTopics", None, [pointer, ctypes.POINTER(pointer), ctypes.c_size_t, pointer, pointer]),
+        ("rd_kafka_DeleteTopic_new", pointer, [text]),
+        ("rd_kafka_DeleteTopics", None, [pointer, ctypes.POINTER(pointer), ctypes.c_size_t, pointer, pointer]),
         ("rd_kafka_queue_new", pointer, [pointer]),
         ("rd_kafka_queue_poll", pointer, [pointer, number]),
         ("rd_kafka_queue_destroy", None, [pointer]),
@@ -106,13 +109,31 @@ class Client:
     def make_topic(self, name, partitions):
         problem = ctypes.create_string_buffer(512)
         topic = LIBRARY.rd_kafka_NewTopic_new(name.encode(), partitions, 1, problem, 512)
+        self.administer(LIBRARY.rd_kafka_CreateTopics, topic, f"topic {name} cannot be made")
+        # What went wrong with this one topic is seen by asking for its partitions.
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return [self.bounds(name, partition) for partition in range(partitions)]
+            except KafkaError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def remove_topic(self, name):
+        self.administer(LIBRARY.rd_kafka_DeleteTopics, LIBRARY.rd_kafka_DeleteTopic_new(name.encode()),
+                        f"topic {name} cannot be removed")
+
+    def administer(self, request, subject, problem):
         queue = LIBRARY.rd_kafka_queue_new(self.handle)
-        LIBRARY.rd_kafka_CreateTopics(self.handle, (ctypes.c_void_p * 1)(topic), 1, None, queue)
-        event = LIBRARY.rd_kafka_queue_poll(queue, 20_000)
-        if not event or LIBRARY.rd_kafka_event_error(event) != 0:
-            raise KafkaError(f"topic {name} cannot be made")
-        LIBRARY.rd_kafka_event_destroy(event)
+        request(self.handle, (ctypes.c_void_p * 1)(subject), 1, None, queue)
+        event = LIBRARY.rd_kafka_queue_poll(queue, 30_000)
+        code = LIBRARY.rd_kafka_event_error(event) if event else -185
+        if event:
+            LIBRARY.rd_kafka_event_destroy(event)
         LIBRARY.rd_kafka_queue_destroy(queue)
+        if code != 0:
+            raise KafkaError(f"{problem}: {describe(code)}")
 
     def produce(self, topic, partition, key, value):
         """Queues a record, and waits while the queue is full. A value of None is a tombstone."""
@@ -142,7 +163,8 @@ class Client:
         """Every record of a partition, from offset 0 to its end now: (offset, value)."""
         low, high = self.bounds(topic, partition)
         if low != 0:
-            raise KafkaError(f"{topic}/{partition} begins at offset {low}: the broker has dropped what the check needs")
+            raise KafkaError(f"{topic}/{partition} begins at offset {low}: the broker has dropped what the check "
+                             "needs; the development broker keeps 5 MiB a partition: write fewer records")
         LIBRARY.rd_kafka_consume_start(self.topic(topic), partition, 0)
         quiet = 0
         position = 0

@@ -372,6 +372,11 @@ class Run:
         return result
 
     def tear_down(self):
+        if self.broker is None and not self.findings and getattr(self, "bootstrap", None):
+            try:
+                kafka_client.producer(self.bootstrap).remove_topic(self.topic)
+            except kafka_client.KafkaError as problem:
+                print(problem, file=sys.stderr)
         for one in (self.job, getattr(self, "catalog", None), getattr(self, "store", None), self.broker,
                     getattr(self, "postgres", None)):
             if one is not None and one.process is not None and one.process.poll() is None:
