@@ -19,7 +19,8 @@ public struct CheckpointID: Hashable, Sendable, Comparable, Codable, CustomStrin
 public struct JobOwner: Hashable, Sendable, Codable {
   /// Drawn at random when a job first starts with an empty checkpoint store; kept in every manifest.
   public let lineage: String
-  /// Counts the starts of the job from this history; a greater one fences a smaller.
+  /// Grows with each start of the job from this history, by steps that differ between copies of the history, so that no
+  /// two instances are the same owner. A greater one fences a smaller.
   public let attempt: UInt64
 
   /// The `attempt` of `lineage`.

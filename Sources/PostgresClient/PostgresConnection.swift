@@ -8,6 +8,9 @@ import Glibc
 public final class PostgresConnection: PostgresSession {
   /// How long a statement may take, in milliseconds; the client waits a little longer than the server.
   public static let statementTimeoutMilliseconds = 300_000
+  /// How long the server keeps a transaction, and its locks, whose client sends nothing: one that was stopped, or whose
+  /// machine is gone. Shorter than a successor waits for a sink when it starts.
+  public static let idleInTransactionMilliseconds = 15_000
 
   private let handle: OpaquePointer
   private let isStopping: @Sendable () -> Bool

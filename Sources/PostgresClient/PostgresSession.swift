@@ -67,10 +67,11 @@ extension PostgresSession {
   /// - Throws: ``PostgresFailure``.
   public func prepareSession() throws {
     let timeout = PostgresConnection.statementTimeoutMilliseconds
+    let idle = PostgresConnection.idleInTransactionMilliseconds
     try run(
       """
       SET timezone = 'UTC'; SET statement_timeout = \(timeout); SET lock_timeout = 30000;
-      SET idle_in_transaction_session_timeout = 120000; SET standard_conforming_strings = on;
+      SET idle_in_transaction_session_timeout = \(idle); SET standard_conforming_strings = on;
       SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
       """)
   }

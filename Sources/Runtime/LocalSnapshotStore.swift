@@ -237,7 +237,12 @@ public final class LocalSnapshotStore: SnapshotStore {
       throw SnapshotStoreError(
         .corrupt, path: file, message: "there are checkpoints but no job.json beside them; restore it from a copy")
     }
-    record.attempt += 1
+    if record.attempt > 0 {
+      // A copied directory counts on from the same number: by a stride of its own, so that two copies are never equal.
+      record.attempt += 1 + random.next() >> 32
+    } else {
+      record.attempt = 1
+    }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
     let bytes: [UInt8]
