@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-from harness import BINARY, ROOT, broker, environment, free_port, resident_bytes
+from harness import BINARY, ROOT, api, broker, environment, free_port, resident_bytes
 
 JUDGES = ROOT / ".build" / "judges" / "python" / "bin" / "python"
 LIVE_FILES_MAX = 20
@@ -40,7 +40,7 @@ INSERT INTO lake SELECT sensor_id, temperature, humidity, ts, site, status FROM 
 class Sample:
     """What a reader sees of the table now, and what it costs."""
 
-    def __init__(self, directory, pid, began):
+    def __init__(self, directory, pid, port, began):
         # Imported here: only the judges' Python has them.
         import duckdb
         from pyiceberg.table import StaticTable
@@ -70,18 +70,23 @@ class Sample:
             sys.exit(f"{path}: the manifests say {self.rows} rows, DuckDB reads {found[0]}")
         self.stored_files = sum(1 for entry in directory.rglob("*") if entry.is_file())
         self.resident_bytes = resident_bytes(pid)
+        job = api(port, "/api/v1/jobs/soak")
+        self.lag = sum(partition.get("lag") or 0 for partition in job["partitions"])
+        self.checkpoint_seconds = max((checkpoint.get("duration_seconds") or 0 for checkpoint in job["checkpoints"][:10]),
+                                      default=0)
 
     @property
     def scan_per_row(self):
         """Nanoseconds."""
         return self.scan_seconds / self.rows * 1e9
 
-    HEADER = "minute       rows  live files  manifests  snapshots  metadata KiB  stored  plan ms  scan ms  scan ns/row  RSS MiB"
+    HEADER = "minute       rows  live files  manifests  snapshots  metadata KiB  stored  plan ms  scan ms  scan ns/row  RSS MiB      lag  slowest checkpoint s"
 
     def __str__(self):
         return (f"{self.minutes:6.1f} {self.rows:10} {self.live_files:11} {self.manifests:10} {self.snapshots:10} "
                 f"{self.metadata_bytes / 1024:13.0f} {self.stored_files:7} {self.plan_seconds * 1e3:8.0f} "
-                f"{self.scan_seconds * 1e3:8.0f} {self.scan_per_row:12.0f} {self.resident_bytes / 2**20:8.0f}")
+                f"{self.scan_seconds * 1e3:8.0f} {self.scan_per_row:12.0f} {self.resident_bytes / 2**20:8.0f} "
+                f"{self.lag:8} {self.checkpoint_seconds:21.2f}")
 
 
 def is_flat(samples, value, slack=1.3):
@@ -114,14 +119,15 @@ def soak(options, directory):
     sql = directory / "soak.sql"
     sql.write_text(PIPELINE)
     samples = []
-    with broker("telemetry:4") as brokers, open(directory / "log", "w+") as log:
+    with broker("telemetry:16") as brokers, open(directory / "log", "w+") as log:
         generator = subprocess.Popen(
             [BINARY, "generate", "telemetry", "--brokers", brokers, "--rate", str(options.rate)], env=environment(),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        port = free_port()
         job = subprocess.Popen(
             [BINARY, "run", str(sql)], stdout=log, stderr=log, env=environment(
                 WEIR_KAFKA_BROKERS=brokers, WEIR_CHECKPOINT_INTERVAL=options.interval, WEIR_WAREHOUSE=str(warehouse),
-                WEIR_CHECKPOINT_DIR=str(directory / "checkpoints"), WEIR_HTTP_PORT=str(free_port()),
+                WEIR_CHECKPOINT_DIR=str(directory / "checkpoints"), WEIR_HTTP_PORT=str(port),
                 WEIR_SNAPSHOT_RETENTION=options.retention, WEIR_LOG_LEVEL="warning"))
         try:
             began = time.monotonic()
@@ -131,7 +137,7 @@ def soak(options, directory):
                 if job.poll() is not None or generator.poll() is not None:
                     log.seek(0)
                     sys.exit(f"the job or its generator ended by itself: {log.read()[-4000:]}")
-                samples.append(Sample(warehouse / "soak" / "readings", job.pid, began))
+                samples.append(Sample(warehouse / "soak" / "readings", job.pid, port, began))
                 print(samples[-1], flush=True)
             usage = pathlib.Path(f"/proc/{job.pid}/stat").read_text().rsplit(")", 1)[1].split()
             cpu = (int(usage[11]) + int(usage[12])) / os.sysconf("SC_CLK_TCK")
