@@ -179,6 +179,6 @@ let package = Package(
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
-    .testTarget(name: "EndToEndTests", dependencies: ["Ingest", "TestSupport"], swiftSettings: strict)
+    .testTarget(name: "EndToEndTests", dependencies: ["Ingest", "IcebergSupport", "TestSupport"], swiftSettings: strict)
   ]
 )

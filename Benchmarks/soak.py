@@ -17,9 +17,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
-from harness import BINARY, ROOT, api, broker, environment, free_port, resident_bytes
+from harness import BINARY, ROOT, api, broker, environment, free_port, generate, resident_bytes
 
 JUDGES = ROOT / ".build" / "judges" / "python" / "bin" / "python"
 LIVE_FILES_MAX = 20
@@ -114,15 +115,23 @@ def verdict(samples):
     return all(holds for holds, _ in checks.values())
 
 
+def produce(brokers, rate, stopped):
+    """Events in bursts: the development broker hands out one batch a fetch, and small ones would be its limit."""
+    seconds, burst = 2, 0
+    began = time.monotonic()
+    while not stopped.wait(max(0, began + burst * seconds - time.monotonic())):
+        burst += 1
+        generate(brokers, "--count", str(rate * seconds), "--seed", str(burst))
+
+
 def soak(options, directory):
     warehouse = directory / "warehouse"
     sql = directory / "soak.sql"
     sql.write_text(PIPELINE)
     samples = []
     with broker("telemetry:16") as brokers, open(directory / "log", "w+") as log:
-        generator = subprocess.Popen(
-            [BINARY, "generate", "telemetry", "--brokers", brokers, "--rate", str(options.rate)], env=environment(),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stopped = threading.Event()
+        producer = threading.Thread(target=produce, args=(brokers, options.rate, stopped))
         port = free_port()
         job = subprocess.Popen(
             [BINARY, "run", str(sql)], stdout=log, stderr=log, env=environment(
@@ -131,12 +140,13 @@ def soak(options, directory):
                 WEIR_SNAPSHOT_RETENTION=options.retention, WEIR_LOG_LEVEL="warning"))
         try:
             began = time.monotonic()
+            producer.start()
             print(Sample.HEADER, flush=True)
             while time.monotonic() < began + options.minutes * 60:
                 time.sleep(min(30, options.minutes * 60 / 20))
-                if job.poll() is not None or generator.poll() is not None:
+                if job.poll() is not None or not producer.is_alive():
                     log.seek(0)
-                    sys.exit(f"the job or its generator ended by itself: {log.read()[-4000:]}")
+                    sys.exit(f"the job or its producer ended by itself: {log.read()[-4000:]}")
                 samples.append(Sample(warehouse / "soak" / "readings", job.pid, port, began))
                 print(samples[-1], flush=True)
             usage = pathlib.Path(f"/proc/{job.pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -145,9 +155,10 @@ def soak(options, directory):
             print(f"the job took {cpu:.0f} CPU-seconds, {cpu / (time.monotonic() - began):.1%} of a core; "
                   f"it warned {len(log.read().splitlines())} times")
         finally:
-            for process in (generator, job):
-                process.kill()
-                process.wait()
+            stopped.set()
+            producer.join()
+            job.kill()
+            job.wait()
     return samples
 
 

@@ -2,17 +2,20 @@ import Checkpointing
 
 /// Which sinks of a group are due: by their intervals, and together when the intervals are equal, so that no failure
 /// moves them apart.
-struct CommitSchedule {
+package struct CommitSchedule {
   private var notBefore: [Int64: Int64] = [:]
 
+  /// Everybody is due.
+  package init() {}
+
   /// Whether a sink of `interval` may commit at `now`. What a restored checkpoint left to do is done at once.
-  func isDue(_ interval: Int64, at now: Int64) -> Bool { notBefore[interval].map { now >= $0 } ?? true }
+  package func isDue(_ interval: Int64, at now: Int64) -> Bool { notBefore[interval].map { now >= $0 } ?? true }
 
   /// When the first of `intervals` is due.
-  func next(_ intervals: [Int64]) -> Int64? { intervals.compactMap { notBefore[$0] }.min() }
+  package func next(_ intervals: [Int64]) -> Int64? { intervals.compactMap { notBefore[$0] }.min() }
 
   /// Notes a commit of sinks of `interval`.
-  mutating func committed(_ interval: Int64, at now: Int64) {
+  package mutating func committed(_ interval: Int64, at now: Int64) {
     if interval > 0 { notBefore[interval] = now + interval }
   }
 }
@@ -21,29 +24,30 @@ struct CommitSchedule {
 ///
 /// A failure is tried again by all of them, because most are of the catalog that they share. A sink that is named as the
 /// reason again and again is left out, so that the others go on; if they fail without it, it was not the reason.
-struct CommitRound {
+package struct CommitRound {
   /// A sink that is named so often is left out of the next attempt.
-  static let blameMax = 3
+  package static let blameMax = 3
 
   /// The sinks of the round.
-  private(set) var sinks: [String]
+  package private(set) var sinks: [String]
   /// How many attempts failed.
-  private(set) var failures = 0
+  package private(set) var failures = 0
   private var blames: [String: Int] = [:]
 
-  init(_ sinks: [String]) { self.sinks = sinks }
+  /// The first attempt is made by all of `sinks`.
+  package init(_ sinks: [String]) { self.sinks = sinks }
 
   /// The sinks of the next attempt; never none.
-  var going: [String] {
+  package var going: [String] {
     let going = sinks.filter { blames[$0, default: 0] < Self.blameMax }
     return going.isEmpty ? sinks : going
   }
 
   /// The sinks that are left to themselves when the next attempt succeeds.
-  var left: [String] { sinks.filter { !going.contains($0) } }
+  package var left: [String] { sinks.filter { !going.contains($0) } }
 
   /// Notes that an attempt failed because of `sink`; `nil`, or a name that is not in the round: because of none of them.
-  mutating func failed(becauseOf sink: String?) {
+  package mutating func failed(becauseOf sink: String?) {
     failures += 1
     let hasLeft = !left.isEmpty
     if let sink, going.contains(sink) { blames[sink, default: 0] += 1 } else if hasLeft { blames = [:] }
@@ -51,5 +55,5 @@ struct CommitRound {
   }
 
   /// Takes `sink` out for good.
-  mutating func remove(_ sink: String) { sinks.removeAll { $0 == sink } }
+  package mutating func remove(_ sink: String) { sinks.removeAll { $0 == sink } }
 }

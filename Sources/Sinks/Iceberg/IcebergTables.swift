@@ -133,6 +133,7 @@ actor IcebergTables {
     if let schema = before.currentSchema, configuration.isStrict {
       _ = try IcebergColumns(schema, declared: declared, table: table.identifier)
     }
+    try await checkReadable(table)
     let work = TableWork(table, changes) { metadata throws(IcebergError) in
       // Positions change together with the snapshot: having looked, the commit requires that none came since.
       _ = try fence.stored(metadata)
@@ -152,6 +153,16 @@ actor IcebergTables {
     let reached = try fence.stored(outcome.table.metadata)?.checkpoint ?? CheckpointID(0)
     targets.add(try IcebergTarget(outcome.table, configuration), reached: reached)
     return reached
+  }
+
+  /// What cannot be appended to is not claimed: the list of its manifests must be there, and be one.
+  private func checkReadable(_ table: LoadedTable) async throws(IcebergError) {
+    guard let head = table.metadata.head(of: "main") else { return }
+    do throws(IcebergError) {
+      _ = try await ManifestLoader(table, concurrency: 1).manifests(of: head)
+    } catch {
+      throw error.kind == .notFound ? IcebergError(.corrupt, error.message) : error
+    }
   }
 
   private func create(
