@@ -15,6 +15,8 @@ struct IcebergFence: Hashable, Sendable {
   let owner: JobOwner
   /// The newest checkpoint that this instance was restored from.
   let newest: CheckpointID
+  /// What the sink's only table is known to hold; 0 when nothing is known, or the sink has several.
+  var committed = CheckpointID(0)
 
   /// The name of the property.
   var property: String { Self.property(job: job, sink: sink) }
@@ -39,6 +41,13 @@ struct IcebergFence: Hashable, Sendable {
       throw IcebergError(.invalid, "a position cannot be written as JSON")
     }
     return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Somebody emptied the table, restored a backup, or put another one into its place.
+  func lostHistory(_ stored: SinkPosition?) -> PositionConflict {
+    PositionConflict(
+      sink: sink, expected: SinkPosition(owner: owner, checkpoint: committed, sources: SourcePositions()), found: stored
+    )
   }
 
   /// What a table's position says about commits of this instance.
@@ -104,6 +113,7 @@ struct ClaimPosition: TableChange {
     switch fence.owner.claim(sink: fence.sink, stored: stored, newest: fence.newest) {
     case .conflict(let conflict): throw verdict.refuse(conflict)
     case .claim(let position):
+      guard position.checkpoint >= fence.committed else { throw verdict.refuse(fence.lostHistory(stored)) }
       if stored == position { return nil }
       return PlannedChange(
         requirements: [.tableUUID(table.metadata.tableUUID)],

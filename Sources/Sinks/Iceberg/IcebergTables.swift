@@ -51,7 +51,8 @@ actor IcebergTables {
   /// - Parameter committed: what an earlier run has certainly committed; a sink of many tables has no other answer, for
   ///   each table holds the checkpoint of its own last rows.
   func claim(owner: JobOwner, newest: CheckpointID, committed: CheckpointID) async throws -> CheckpointID {
-    let fence = IcebergFence(job: configuration.job, sink: configuration.sink, owner: owner, newest: newest)
+    var fence = IcebergFence(job: configuration.job, sink: configuration.sink, owner: owner, newest: newest)
+    if configuration.name.fixed != nil { fence.committed = committed }
     targets.reset(fence)
     if let fixed = configuration.name.fixed { return try await claim(fixed, fence: fence, isNeeded: true) }
     let catalog = try await catalog()
@@ -94,6 +95,7 @@ actor IcebergTables {
       return try await takeOver(table, fence, catalog)
     }
     guard isNeeded else { return CheckpointID(0) }
+    guard fence.committed.number == 0 else { throw fence.lostHistory(nil) }
     guard configuration.createsTables else {
       throw IcebergError(.notFound, "table \(identifier) does not exist, and create_table = 'false': create it")
     }
