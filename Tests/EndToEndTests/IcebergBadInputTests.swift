@@ -117,13 +117,13 @@ struct IcebergBadInputTests {
   func storage(_ wrong: Storage) async throws {
     let bench = try Workbench()
     defer { bench.remove() }
-    let moto = try await MotoServer()
-    try await ObjectStorage.makeBucket("lake", moto.endpoint)
-    let faults = ["wrongCredentials": "denied", "wrongClock": "skewed", "noCredentials": "silent"]
-    let proxy = try await FaultProxy(moto.endpoint, [faults[wrong.rawValue] ?? "none"], share: 1, seed: 1)
+    let moto = wrong == .noBucket ? try await MotoServer() : nil
+    let faults: [Storage: String] = [.wrongCredentials: "denied", .wrongClock: "skewed", .noCredentials: "silent"]
+    let proxy = try await FaultProxy(
+      moto?.endpoint ?? "http://127.0.0.1:1", [faults[wrong] ?? "none"], share: 1, seed: 1)
     defer { proxy.stop() }
-    var settings = ObjectStorage.environment(wrong == .noCredentials ? moto.endpoint : proxy.url)
-    var expected: [String]
+    var settings = ObjectStorage.environment(proxy.url)
+    let expected: [String]
     switch wrong {
     case .noCredentials:
       // A machine on which nobody answers for the metadata service.
@@ -132,24 +132,22 @@ struct IcebergBadInputTests {
       expected = ["no credentials for S3", "set s3.access-key-id and s3.secret-access-key, or AWS_ACCESS_KEY_ID"]
     case .wrongCredentials: expected = ["InvalidAccessKeyId", "check s3.access-key-id, s3.secret-access-key"]
     case .wrongClock: expected = ["RequestTimeTooSkewed", "set this machine's clock"]
-    case .noBucket:
-      settings["AWS_ENDPOINT_URL_S3"] = moto.endpoint
-      expected = ["NoSuchBucket", "create the bucket, or correct its name"]
+    case .noBucket: expected = ["NoSuchBucket", "create the bucket, or correct its name"]
     }
-    let bucket = wrong == .noBucket ? "nowhere" : "lake"
-    let table = try WrittenTable(bench, settings.merging(["WEIR_WAREHOUSE": "s3://\(bucket)/warehouse"]) { $1 })
-    let start = ContinuousClock.now
+    settings["WEIR_WAREHOUSE"] = "s3://lake/warehouse"
+    let table = try WrittenTable(bench, settings)
     let (code, text) = try await table.run()
     #expect(code == 3, "\(text)")
     for part in expected { #expect(text.contains(part), "\(text)") }
-    #expect(ContinuousClock.now - start < .seconds(25), "the answer took too long")
+    if wrong != .noBucket { #expect(proxy.lines.count { $0.hasPrefix("fault ") } <= 6, "it is not asked on and on") }
   }
 
   @Test("a full disk is said by readiness, and every row is there once when there is room again")
   func fullDisk() async throws {
     let bench = try Workbench()
     defer { bench.remove() }
-    let disk = try await SmallDisk(bench.directory + "/warehouse")
+    let disk = try SmallDisk(bench.directory + "/warehouse")
+    defer { disk.remove() }
     let (broker, bootstrap) = try await bench.broker(topics: ["events:2"])
     defer { broker.signal(SIGKILL) }
     let job = WrittenTable.sql.replacingOccurrences(
@@ -187,7 +185,6 @@ struct IcebergBadInputTests {
     let expected = try bench.write("rows.csv", "id,name\n" + rows.map { "\($0.id),\($0.name)\n" }.joined())
     try await IcebergLake.expectSound(
       "ns.t", rows: expected, ["\(metadata)/v\(hint).metadata.json", "--unique-key", "id"])
-    try await disk.remove()
   }
 }
 
@@ -281,14 +278,16 @@ private struct SmallDisk {
   private let path: String
   private let isMounted: Bool
 
-  init(_ path: String) async throws {
+  init(_ path: String) throws {
     self.path = path
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    isMounted = try await Self.run("mount", "-t", "tmpfs", "-o", "size=1m", "none", path)
+    isMounted = try Self.run("mount", "-t", "tmpfs", "-o", "size=1m", "none", path)
   }
 
-  private static func run(_ command: String...) async throws -> Bool {
-    try await ChildProcess("/usr/bin/env", command).wait() == 0
+  private static func run(_ command: String...) throws -> Bool {
+    let process = try Process.run(URL(fileURLWithPath: "/usr/bin/env"), arguments: command)
+    process.waitUntilExit()
+    return process.terminationStatus == 0
   }
 
   /// What an error says when there is no room.
@@ -312,5 +311,8 @@ private struct SmallDisk {
     #expect(prlimit(weir.process.processIdentifier, RLIMIT_FSIZE, &limit, nil) == 0)
   }
 
-  func remove() async throws { if isMounted { #expect(try await Self.run("umount", path)) } }
+  /// To be called before the directory is removed.
+  func remove() {
+    if isMounted { _ = try? Self.run("umount", "--lazy", path) }
+  }
 }
