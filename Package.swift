@@ -203,6 +203,6 @@ let package = Package(
       name: "VerificationTests",
       dependencies: ["Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Actors", "Verification"],
       swiftSettings: strict),
-    .testTarget(name: "EndToEndTests", dependencies: ["Ingest", "TestSupport"], swiftSettings: strict)
+    .testTarget(name: "EndToEndTests", dependencies: ["Ingest", "IcebergSupport", "TestSupport"], swiftSettings: strict)
   ]
 )

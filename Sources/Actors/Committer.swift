@@ -1,81 +1,6 @@
 import Checkpointing
 import Logging
 import Runtime
-import Synchronization
-
-/// What the sinks have committed and what is still to do; shared by the committers, the coordinator and recovery.
-final class CommitLedger: Sendable {
-  private struct Entry {
-    var committed = CheckpointID(0)
-    /// The checkpoint that the target itself is known to hold; behind ``committed`` when its position follows rows.
-    var held = CheckpointID(0)
-    var pending: [PendingCommit] = []
-  }
-
-  private let entries = Mutex<[String: Entry]>([:])
-  private let isHurrying = Atomic<Bool>(false)
-
-  /// From here no commit waits for its sink's interval: the job ends.
-  func hurry() { isHurrying.store(true, ordering: .relaxed) }
-
-  /// Whether the job ends.
-  var mustHurry: Bool { isHurrying.load(ordering: .relaxed) }
-
-  /// Notes what a sink held when it was taken over.
-  func didClaim(_ sink: String, at checkpoint: CheckpointID) {
-    entries.withLock { entries in
-      entries[sink, default: Entry()].committed = checkpoint
-      entries[sink]?.held = checkpoint
-      entries[sink]?.pending.removeAll { $0.checkpoint <= checkpoint }
-    }
-  }
-
-  /// Adds a durable pending commit; false when it is known or done.
-  func add(_ commit: PendingCommit) -> Bool {
-    entries.withLock { entries in
-      let entry = entries[commit.sink, default: Entry()]
-      let newest = entry.pending.last?.checkpoint ?? entry.committed
-      guard commit.checkpoint > newest else { return false }
-      entries[commit.sink, default: Entry()].pending.append(commit)
-      return true
-    }
-  }
-
-  /// The next commits of `sink` to apply, oldest first, at most `limit`.
-  func next(_ sink: String, limit: Int) -> [PendingCommit] {
-    entries.withLock { $0[sink].map { Array($0.pending.prefix(limit)) } ?? [] }
-  }
-
-  /// Notes that `commits`, the oldest pending ones of `sink`, are applied.
-  func didCommit(_ commits: [PendingCommit], of sink: String, positionFollowsRows: Bool) {
-    guard let last = commits.last else { return }
-    let held = positionFollowsRows ? commits.last { $0.rows > 0 } : last
-    entries.withLock { entries in
-      entries[sink]?.committed = last.checkpoint
-      if let held { entries[sink]?.held = held.checkpoint }
-      entries[sink]?.pending.removeAll { $0.checkpoint <= last.checkpoint }
-    }
-  }
-
-  /// The checkpoint that the next pending commit of `sink` starts from.
-  func newest(_ sink: String) -> CheckpointID {
-    entries.withLock { $0[sink].map { $0.pending.last?.checkpoint ?? $0.committed } ?? CheckpointID(0) }
-  }
-
-  /// The last checkpoint that `sink` has committed.
-  func committed(_ sink: String) -> CheckpointID { entries.withLock { $0[sink]?.committed ?? CheckpointID(0) } }
-
-  /// How many commits of `sink` wait.
-  func pendingCount(_ sink: String) -> Int { entries.withLock { $0[sink]?.pending.count ?? 0 } }
-
-  /// Every commit that is not applied yet, oldest first.
-  var uncommitted: [PendingCommit] {
-    entries.withLock { $0.values.flatMap(\.pending).sorted { $0.checkpoint < $1.checkpoint } }
-  }
-
-  /// By sink: the checkpoint that its target is known to hold.
-  var heldBySink: [String: CheckpointID] { entries.withLock { $0.mapValues(\.held) } }
-}
 
 /// Applies one sink's pending commits in order, and tries again by itself while the sink is unreachable. It lives as
 /// long as the job: a restart of the region does not interrupt a commit.
@@ -88,10 +13,17 @@ struct Committer: Sendable {
   let coordinator: Inbox<CoordinatorEvent>
   let board: SinkBoard
   let metrics: JobMetrics
-  let signal: Signal
+  private(set) var signal: Signal
   let clock: any EngineClock
   let random: any RandomSource
   let logger: Logger
+
+  /// The same committer, woken by another signal.
+  func waking(_ signal: Signal) -> Committer {
+    var other = self
+    other.signal = signal
+    return other
+  }
 
   /// Commits until the task is cancelled.
   ///
@@ -115,21 +47,20 @@ struct Committer: Sendable {
   }
 
   /// So many checkpoints are committed at once, at most.
-  private static let groupMax = 1024
+  static let groupMax = 1024
 
-  private func apply(_ group: [PendingCommit]) async throws {
+  /// Applies `group`, the oldest pending commits of the sink, and tries again by itself while that can help.
+  func apply(_ group: [PendingCommit]) async throws {
     var failures = 0
     let started = clock.monotonicNanoseconds()
     while true {
       do {
         let outcome = try await commitOnce(group)
-        noteCommitted(group, outcome, nanoseconds: clock.monotonicNanoseconds() - started)
-        for commit in group { try coordinator.send(.committed(sink, commit.checkpoint)) }
+        try noteCommitted(group, outcome, nanoseconds: clock.monotonicNanoseconds() - started)
         return
       } catch let error as SinkError where error.severity == .transient {
         failures += 1
-        board.update { $0.lastError = error.message }
-        metrics.commitFailed(sink)
+        noteFailed(error)
         let delay = backOff(failures)
         logger.warning(
           "commit failed and will be tried again",
@@ -147,7 +78,14 @@ struct Committer: Sendable {
     return try await connector.commit(group, owner: owner, files: files)
   }
 
-  private func noteCommitted(_ group: [PendingCommit], _ outcome: CommitOutcome, nanoseconds: Int64) {
+  /// Shows why the last attempt failed.
+  func noteFailed(_ error: SinkError) {
+    board.update { $0.lastError = error.message }
+    metrics.commitFailed(sink)
+  }
+
+  /// Tells everybody that `group` is applied.
+  func noteCommitted(_ group: [PendingCommit], _ outcome: CommitOutcome, nanoseconds: Int64) throws {
     let last = group[group.count - 1]
     ledger.didCommit(group, of: sink, positionFollowsRows: connector.positionFollowsRows)
     let seconds = Double(nanoseconds) / 1e9
@@ -167,10 +105,11 @@ struct Committer: Sendable {
         "the sink refused rows; they are kept in weir.rejected",
         metadata: ["sink": "\(sink)", "rows": "\(outcome.rejected.count)", "first": "\(first.message)"])
     }
+    for commit in group { try coordinator.send(.committed(sink, commit.checkpoint)) }
   }
 
   /// 50 ms, doubled with every failure up to 5 s, with a quarter of jitter.
-  private func backOff(_ failures: Int) -> Int64 {
+  func backOff(_ failures: Int) -> Int64 {
     let base = min(5_000_000_000, Int64(50_000_000) << Int64(min(failures - 1, 10)))
     return base + Int64(Double(base) * 0.25 * random.unitInterval())
   }

@@ -198,8 +198,8 @@ actor Coordinator {
   }
 
   private func stored(_ checkpoint: CheckpointID, _ commits: [PendingCommit], _ bytes: Int) async throws {
+    job.ledger.add(commits)
     for commit in commits {
-      _ = job.ledger.add(commit)
       sealed[SealedCommit(sink: commit.sink, checkpoint: commit.checkpoint)] = nil
       let pending = job.ledger.pendingCount(commit.sink)
       job.boards.sink(commit.sink).update { $0.pendingCommits = pending }

@@ -16,9 +16,20 @@ extension Engine {
     return JobContext(
       name: name, settings: settings, plan: plan, graph: graph, kept: kept, sources: sources, sinks: sinks,
       factory: factory, store: store, boards: JobBoards(), history: history, events: events,
-      committerSignals: sinks.mapValues { _ in Signal() },
+      committerSignals: Self.signals(sinks),
       lanes: LaneSet(count: settings.parallelism), metrics: JobMetrics(job: name),
       clock: clock, random: random, logger: logger)
+  }
+
+  /// One for each sink, or group of sinks that are committed together.
+  private static func signals(_ sinks: [String: SinkBinding]) -> [String: Signal] {
+    var ofGroups: [String: Signal] = [:]
+    return sinks.mapValues { sink in
+      guard let group = sink.connector.commitGroup else { return Signal() }
+      let signal = ofGroups[group] ?? Signal()
+      ofGroups[group] = signal
+      return signal
+    }
   }
 
   private func bind(_ table: TableDefinition) throws -> SinkBinding {
@@ -110,14 +121,20 @@ extension Engine {
       found: reached.number == 0 ? nil : SinkPosition(owner: owner, checkpoint: reached, sources: SourcePositions()))
   }
 
-  func makeCommitters(_ context: JobContext) -> [Committer] {
-    context.sinks.compactMap { name, sink in
+  /// What commits the sinks: a committer for each, and one more for each group that shares an act.
+  func makeCommitters(_ context: JobContext) -> [@Sendable () async throws -> Void] {
+    let committers = context.sinks.sorted { $0.key < $1.key }.compactMap { name, sink in
       context.committerSignals[name].map { signal in
         Committer(
           sink: name, connector: sink.connector, owner: store.store.owner, files: store.store.pendingFiles,
           ledger: context.ledger, coordinator: events, board: context.boards.sink(name), metrics: context.metrics,
           signal: signal, clock: clock, random: random, logger: logger)
       }
+    }
+    // Sinks of one group have one signal, those without a group their own.
+    return Dictionary(grouping: committers) { ObjectIdentifier($0.signal) }.values.map { members in
+      if members.count == 1 { return members[0].run }
+      return GroupCommitter(members).run
     }
   }
 

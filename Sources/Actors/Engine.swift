@@ -10,7 +10,7 @@ import Synchronization
 /// Runs one job: claims its sinks, restores its state, supervises its region, and tells how it stands.
 ///
 /// ```
-/// job ─┬─ committers   one per sink; each tries again by itself
+/// job ─┬─ committers   one per sink, or group of sinks; each tries again by itself
 ///      ├─ publisher    boards → metrics
 ///      └─ region       all for one: restarts from the last checkpoint
 /// ```
@@ -117,7 +117,7 @@ public final class Engine: JobHandle {
     try await withThrowingTaskGroup(of: CoordinatorOutcome?.self) { group in
       for committer in makeCommitters(context) {
         group.addTask {
-          try await committer.run()
+          try await committer()
           return nil
         }
       }
@@ -166,9 +166,8 @@ public final class Engine: JobHandle {
   private func runRegion(_ context: JobContext, endOffsets: [PartitionID: Int64]?) async throws -> CoordinatorOutcome {
     state.withLock { $0.regionDidRun = false }
     let restored = try await restore()
-    for commit in restored.manifest?.pendingCommits ?? [] where context.ledger.add(commit) {
-      context.committerSignals[commit.sink]?.notify()
-    }
+    context.ledger.add(restored.manifest?.pendingCommits ?? [])
+    for signal in context.committerSignals.values { signal.notify() }
     let partitions = try await discover(context, endOffsets: endOffsets)
     let wiring = Wiring(
       graph: graph, partitions: partitions, parallelism: settings.parallelism, kept: context.kept)

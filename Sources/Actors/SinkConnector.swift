@@ -34,6 +34,21 @@ public protocol SinkConnector: Sendable {
   /// - Throws: ``SinkError``, ``PositionConflict``. Those before the failure stay applied.
   func commit(_ pending: [PendingCommit], owner: JobOwner, files: any PendingFileStore) async throws -> CommitOutcome
 
+  /// Names what this sink shares with others of the job so that one act may commit to all of them: sinks with equal
+  /// names are committed by ``commit(together:owner:files:)`` of one of them. `nil`: each by itself.
+  var commitGroup: String? { get }
+
+  /// Makes the pending commits of several sinks of one ``commitGroup`` visible in one act: a reader sees all, or none.
+  ///
+  /// - Parameter parts: the sinks, this one among them, each with its commits, oldest first.
+  /// - Returns: what became of the rows, by sink, in order.
+  /// - Throws: ``SinkError``, which names the sink whose target is the reason, or none of them when it is not one of
+  ///   theirs; ``SeparateCommits`` when they must be committed one by one; ``PositionConflict``. Nothing is applied then,
+  ///   or it is not known whether all is.
+  func commit(
+    together parts: [SinkCommits], owner: JobOwner, files: any PendingFileStore
+  ) async throws -> [CommitOutcome]
+
   /// Whether several pending commits are better made visible in one act of the target.
   var commitsGroups: Bool { get }
 
@@ -50,6 +65,16 @@ public protocol SinkConnector: Sendable {
 }
 
 extension SinkConnector {
+  /// No other sink is committed in the same act.
+  public var commitGroup: String? { nil }
+
+  /// There is no such act.
+  public func commit(
+    together parts: [SinkCommits], owner: JobOwner, files: any PendingFileStore
+  ) async throws -> [CommitOutcome] {
+    throw SeparateCommits(reason: "the target has no transaction over several sinks")
+  }
+
   /// Commits come one by one.
   public var commitsGroups: Bool { false }
 
@@ -113,6 +138,29 @@ public struct SealedEpoch: Hashable, Sendable {
     self.payload = payload
     self.files = files
   }
+}
+
+/// The pending commits of one sink among several that are committed together.
+public struct SinkCommits: Sendable {
+  /// The sink.
+  public var connector: any SinkConnector
+  /// Its pending commits, oldest first.
+  public var pending: [PendingCommit]
+
+  /// The commits of a sink.
+  public init(connector: any SinkConnector, pending: [PendingCommit]) {
+    self.connector = connector
+    self.pending = pending
+  }
+}
+
+/// Sinks of one group cannot be committed in one act after all; nothing was applied.
+public struct SeparateCommits: Error, Hashable, Sendable {
+  /// Why.
+  public var reason: String
+
+  /// Commit the sinks one by one, because of `reason`.
+  public init(reason: String) { self.reason = reason }
 }
 
 /// What became of the rows of one commit.

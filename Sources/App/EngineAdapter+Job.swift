@@ -106,4 +106,15 @@ extension EngineAdapter {
       deadLetters: { SinkConnectors.keptRecords(.deadLetter, source: $0, job: jobName, defaults: sinks) },
       late: { SinkConnectors.keptRecords(.late, source: $0, job: jobName, defaults: sinks) })
   }
+
+  /// What sinks use where their table does not say otherwise.
+  static func sinkDefaults(_ settings: Settings) -> SinkDefaults {
+    // A REST catalog has warehouses of its own: the directory that others use by default is none of them.
+    let isGiven = settings.entries.contains { $0.definition.name == "WEIR_WAREHOUSE" && $0.origin != .fallback }
+    let warehouse = settings.catalog == "rest" && !isGiven ? nil : settings.warehouse
+    return SinkDefaults(
+      postgresURL: settings.postgresURL, kafkaBrokers: settings.kafkaBrokers,
+      checkpointDirectory: settings.checkpointDirectory, warehouse: warehouse, catalogType: settings.catalog,
+      catalogURL: settings.catalogURL, catalogName: settings.catalogName)
+  }
 }

@@ -174,7 +174,7 @@ struct FakeSink: SinkConnector {
   }
 }
 
-private final class FakeWriter: SinkWriter {
+final class FakeWriter: SinkWriter {
   private var bytes: [UInt8] = []
   private var rows = 0
 

@@ -74,7 +74,7 @@ final class IcebergWorld {
     self.offset = offset
   }
 
-  fileprivate func committed(_ group: [PendingCommit]) {
+  func committed(_ group: [PendingCommit]) {
     guard let last = group.last else { return }
     pending.removeAll { $0.checkpoint <= last.checkpoint }
     if let rows = group.last(where: { $0.rows > 0 }) { held = rows.checkpoint.number }
@@ -89,7 +89,11 @@ final class IcebergWorld {
 
   /// All rows of a table as text, sorted.
   func rows(_ name: String, columns: [String]? = nil) async throws -> [String] {
-    let table = try await load(name)
+    try await Self.rows(of: try await load(name), columns: columns)
+  }
+
+  /// All rows of a table as text, sorted.
+  static func rows(of table: Table, columns: [String]? = nil) async throws -> [String] {
     let scan = try TableScan(table, snapshot: .current, options: ScanOptions())
     let fields = table.metadata.currentSchema?.fields.map(\.name) ?? []
     let wanted = (columns ?? fields).compactMap { fields.firstIndex(of: $0) }
@@ -98,7 +102,7 @@ final class IcebergWorld {
       var reader = try await scan.open(task)
       while let batch = try await reader.next() {
         for row in 0..<batch.rowCount {
-          rows.append(wanted.map { Self.text(batch.columns[$0], row) }.joined(separator: "|"))
+          rows.append(wanted.map { text(batch.columns[$0], row) }.joined(separator: "|"))
         }
       }
     }

@@ -36,36 +36,9 @@ package struct CatalogServer: Service {
   /// Serves until graceful shutdown or cancellation.
   /// - Throws: ``CommandFailure`` when the address cannot be listened on.
   package func run() async throws {
-    var quiet = logger
-    // The server announces itself at this level; what it listens on is said once, by the command.
-    if quiet.logLevel == .info { quiet.logLevel = .notice }
-    let application = Application(
-      responder: CallbackResponder<BasicRequestContext> { request, _ in await respond(request) },
-      configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "weir"),
-      onServerRunning: { [onListening] channel in
-        // No address: it is closed again already.
-        if let port = channel.localAddress?.port { await onListening(port) }
-      },
-      logger: quiet)
-    do {
-      try await application.run()
-    } catch let error as IOError {
-      throw CommandFailure(.usage, message(error))
-    } catch let error as SocketAddressError {
-      throw CommandFailure(
-        .usage, "cannot listen on \(host):\(port): \(error); set WEIR_CATALOG_HOST to an address of this machine")
-    }
-  }
-
-  private func message(_ error: IOError) -> String {
-    let advice =
-      switch error.errnoCode {
-      case 98: "another program listens there; set WEIR_CATALOG_PORT to another port, or to 0 for a free one"
-      case 99: "this machine does not have that address; set WEIR_CATALOG_HOST to one that it has"
-      case 13: "ports below 1024 need privileges; set WEIR_CATALOG_PORT to a greater one"
-      default: "\(error)"
-      }
-    return "cannot listen on \(host):\(port): \(advice)"
+    let listener = HTTPListener(
+      host: (host, "WEIR_CATALOG_HOST"), port: (port, "WEIR_CATALOG_PORT"), logger: logger, onListening: onListening)
+    try await listener.serve(respond)
   }
 
   private func respond(_ request: Request) async -> Response {

@@ -34,6 +34,8 @@ struct GenerateCommand: AsyncParsableCommand {
 
   @Option(help: "Telemetry: this share of events is not JSON, 0 to 1.") var malformed: Double = 0
 
+  @Option(help: "Telemetry: how long a value is at least, in bytes.") var bytes = 0
+
   func run() async throws {
     let settings = try EngineAdapter.settings(flags: brokers.map { ["WEIR_KAFKA_BROKERS": $0] } ?? [:])
     let clock = SystemClock()
@@ -84,6 +86,7 @@ struct GenerateCommand: AsyncParsableCommand {
     telemetry.disorderMilliseconds = disorder
     telemetry.lateRatio = late
     telemetry.malformedRatio = malformed
+    telemetry.valueBytes = bytes
     if start == "now" {
       telemetry.startMilliseconds = clock.wallMicroseconds() / 1000
     } else if let start {

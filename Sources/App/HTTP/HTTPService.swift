@@ -33,38 +33,9 @@ package struct HTTPService: Service {
   /// Serves until graceful shutdown or cancellation.
   /// - Throws: ``CommandFailure`` when the address cannot be listened on.
   package func run() async throws {
-    var quiet = logger
-    // The server announces itself at this level; what it listens on is said once, by the command.
-    if quiet.logLevel == .info { quiet.logLevel = .notice }
-    let application = Application(
-      responder: CallbackResponder<BasicRequestContext> { [answer] request, _ in
-        await Self.response(to: request, answer)
-      },
-      configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "weir"),
-      onServerRunning: { [onListening] channel in
-        // No address: it is closed again already.
-        if let port = channel.localAddress?.port { await onListening(port) }
-      },
-      logger: quiet)
-    do {
-      try await application.run()
-    } catch let error as IOError {
-      throw CommandFailure(.usage, Self.message(host: host, port: port, error: error))
-    } catch let error as SocketAddressError {
-      throw CommandFailure(
-        .usage, "cannot listen on \(host):\(port): \(error); set WEIR_HTTP_HOST to an address of this machine")
-    }
-  }
-
-  private static func message(host: String, port: Int, error: IOError) -> String {
-    let advice =
-      switch error.errnoCode {
-      case 98: "another program listens there; set WEIR_HTTP_PORT to another port, or to 0 for a free one"
-      case 99: "this machine does not have that address; set WEIR_HTTP_HOST to one that it has"
-      case 13: "ports below 1024 need privileges; set WEIR_HTTP_PORT to a greater one"
-      default: "\(error)"
-      }
-    return "cannot listen on \(host):\(port): \(advice)"
+    let listener = HTTPListener(
+      host: (host, "WEIR_HTTP_HOST"), port: (port, "WEIR_HTTP_PORT"), logger: logger, onListening: onListening)
+    try await listener.serve { [answer] request in await Self.response(to: request, answer) }
   }
 
   private static func response(

@@ -2,7 +2,6 @@ import Iceberg
 import Logging
 import Runtime
 import SQL
-import Sinks
 
 /// The maintenance of the tables that a job writes.
 package enum JobMaintenance {
@@ -44,18 +43,5 @@ package enum JobMaintenance {
     return MaintenanceService.Options(
       policy: policy, intervalMilliseconds: settings.maintenanceInterval / 1_000_000, commitsBetweenLooks: files,
       share: settings.maintenanceShare, scratchDirectory: scratchDirectory)
-  }
-}
-
-extension EngineAdapter {
-  /// What sinks use where their table does not say otherwise.
-  static func sinkDefaults(_ settings: Settings) -> SinkDefaults {
-    // A REST catalog has warehouses of its own: the directory that others use by default is none of them.
-    let isGiven = settings.entries.contains { $0.definition.name == "WEIR_WAREHOUSE" && $0.origin != .fallback }
-    let warehouse = settings.catalog == "rest" && !isGiven ? nil : settings.warehouse
-    return SinkDefaults(
-      postgresURL: settings.postgresURL, kafkaBrokers: settings.kafkaBrokers,
-      checkpointDirectory: settings.checkpointDirectory, warehouse: warehouse, catalogType: settings.catalog,
-      catalogURL: settings.catalogURL, catalogName: settings.catalogName)
   }
 }

@@ -23,6 +23,8 @@ public struct TelemetryEvents: Sendable {
     public var malformedRatio: Double = 0
     /// The share of events without a value.
     public var tombstoneRatio: Double = 0
+    /// How long a value is at least, in bytes: shorter ones get another key, `note`.
+    public var valueBytes = 0
 
     /// 1,000 sensors in order.
     public init() {}
@@ -72,6 +74,12 @@ public struct TelemetryEvents: Sendable {
     let malformed = bound(configuration.malformedRatio)
     let tombstone = malformed + bound(configuration.tombstoneRatio)
     bounds = (tombstone + bound(configuration.lateRatio), malformed, tombstone)
+    let (opening, end) = (Array(#","note":""#.utf8), Array(#""}"#.utf8))
+    let missing = min(configuration.valueBytes, 1 << 20) - template.count + 1 - opening.count - end.count
+    if missing >= 0 {
+      template.removeLast()
+      template += opening + Array(repeating: UInt8(ascii: "n"), count: missing) + end
+    }
   }
 
   /// The values of event `number`.

@@ -98,6 +98,11 @@ struct IcebergConfiguration: Sendable {
     return (type, properties)
   }
 
+  /// Identifies the catalog: tables with equal keys are in the same one.
+  var catalogKey: String {
+    ([catalogType] + catalogProperties.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }).joined(separator: "\n")
+  }
+
   /// `location` with the working directory before it when it is a relative path.
   private static func absolute(_ location: String) -> String {
     guard !location.contains("://"), !location.hasPrefix("/"), !location.hasPrefix("file:") else { return location }

@@ -19,6 +19,10 @@ enum IcebergFailures {
       case .transient, .io, .conflict, .unknownOutcome, .alreadyExists: .transient
       case .invalid, .notFound, .unauthorized, .unsupported, .corrupt: .fatal
       }
-    return SinkError(sink: sink, severity: severity, message: error.message)
+    let advice =
+      error.kind == .corrupt
+      ? "; nothing was changed: restore that file from a backup, or let another engine set the table back to a snapshot "
+        + "that can be read" : ""
+    return SinkError(sink: sink, severity: severity, message: error.message + advice)
   }
 }

@@ -23,10 +23,7 @@ package struct IcebergSinkTables: Sendable {
   }
 
   /// Identifies the catalog: sinks with equal keys can share one.
-  package var catalogKey: String {
-    ([configuration.catalogType] + configuration.catalogProperties.sorted { $0.key < $1.key }.map { "\($0)=\($1)" })
-      .joined(separator: "\n")
-  }
+  package var catalogKey: String { configuration.catalogKey }
 
   /// The catalog; the caller closes it.
   package func catalog(logger: Logger) async throws(IcebergError) -> any Catalog {

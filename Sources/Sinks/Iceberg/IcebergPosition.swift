@@ -15,6 +15,8 @@ struct IcebergFence: Hashable, Sendable {
   let owner: JobOwner
   /// The newest checkpoint that this instance was restored from.
   let newest: CheckpointID
+  /// What the sink's only table is known to hold; 0 when nothing is known, or the sink has several.
+  var committed = CheckpointID(0)
 
   /// The name of the property.
   var property: String { Self.property(job: job, sink: sink) }
@@ -39,6 +41,13 @@ struct IcebergFence: Hashable, Sendable {
       throw IcebergError(.invalid, "a position cannot be written as JSON")
     }
     return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Somebody emptied the table, restored a backup, or put another one into its place.
+  func lostHistory(_ stored: SinkPosition?) -> PositionConflict {
+    PositionConflict(
+      sink: sink, expected: SinkPosition(owner: owner, checkpoint: committed, sources: SourcePositions()), found: stored
+    )
   }
 
   /// What a table's position says about commits of this instance.
@@ -68,10 +77,18 @@ struct IcebergFence: Hashable, Sendable {
 
 /// Carries out of a transaction what its errors cannot say.
 final class IcebergVerdict: Sendable {
-  private let state = Mutex<(failure: (any Error)?, rows: Int)>((nil, 0))
+  private struct State {
+    var failure: (any Error)?
+    var trouble: IcebergError?
+    var rows = 0
+  }
+
+  private let state = Mutex(State())
 
   /// Why the transaction was ended from inside.
   var failure: (any Error)? { state.withLock { $0.failure } }
+  /// Why the newest plan failed; `nil` when it did not.
+  var trouble: IcebergError? { state.withLock { $0.trouble } }
   /// The rows of the newest plan.
   var rows: Int { state.withLock { $0.rows } }
 
@@ -82,6 +99,8 @@ final class IcebergVerdict: Sendable {
   }
 
   func planned(rows: Int) { state.withLock { $0.rows = rows } }
+
+  func planned(trouble: IcebergError?) { state.withLock { $0.trouble = trouble } }
 }
 
 /// Writes the position with this instance as its owner: older attempts find it and stop.
@@ -94,6 +113,7 @@ struct ClaimPosition: TableChange {
     switch fence.owner.claim(sink: fence.sink, stored: stored, newest: fence.newest) {
     case .conflict(let conflict): throw verdict.refuse(conflict)
     case .claim(let position):
+      guard position.checkpoint >= fence.committed else { throw verdict.refuse(fence.lostHistory(stored)) }
       if stored == position { return nil }
       return PlannedChange(
         requirements: [.tableUUID(table.metadata.tableUUID)],
@@ -144,13 +164,13 @@ struct PositionedAppend: TableChange {
 
   mutating func plan(on table: LoadedTable, context: ChangeContext) async throws(IcebergError) -> PlannedChange? {
     let missing = try missing(in: table.metadata)
+    verdict.planned(rows: missing.reduce(0) { $0 + $1.files.reduce(0) { $0 + Int($1.recordCount) } })
     guard !missing.isEmpty else { return nil }
     if append == nil || appended != missing.count {
       abandoned += append?.writtenFiles ?? []
       append = AppendFiles(missing.flatMap(\.files), summary: try summary())
       appended = missing.count
     }
-    verdict.planned(rows: missing.reduce(0) { $0 + $1.files.reduce(0) { $0 + Int($1.recordCount) } })
     guard var plan = try await planAppend(on: table, context: context) else { return nil }
     plan.updates.append(.setProperties([fence.property: try IcebergFence.text(position)]))
     return plan
@@ -164,9 +184,11 @@ struct PositionedAppend: TableChange {
     do throws(IcebergError) {
       let plan = try await current.plan(on: table, context: context)
       append = current
+      verdict.planned(trouble: nil)
       return plan
     } catch {
       append = current
+      verdict.planned(trouble: error)
       throw error
     }
   }

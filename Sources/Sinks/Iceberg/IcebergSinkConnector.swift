@@ -80,9 +80,32 @@ package final class IcebergSinkConnector: SinkConnector {
     _ pending: [PendingCommit], owner: JobOwner, files: any PendingFileStore
   ) async throws -> Actors.CommitOutcome {
     try await IcebergFailures.translate(configuration.sink) {
-      let rows = try await tables.commit(pending, owner: owner, files: files)
-      return Actors.CommitOutcome(rowsApplied: rows, wasSkipped: rows == 0 && pending.contains { $0.rows > 0 })
+      Self.outcome(rows: try await tables.commit(pending, owner: owner, files: files), of: pending)
     }
+  }
+
+  /// The catalog: one that commits several tables at once takes those of several sinks.
+  package var commitGroup: String? {
+    configuration.catalogType == "filesystem" ? nil : configuration.catalogKey
+  }
+
+  /// See ``Actors/SinkConnector``.
+  package func commit(
+    together parts: [SinkCommits], owner: JobOwner, files: any PendingFileStore
+  ) async throws -> [Actors.CommitOutcome] {
+    let members = try parts.map { part in
+      guard let connector = part.connector as? IcebergSinkConnector else {
+        throw SeparateCommits(reason: "a sink of another kind takes part")
+      }
+      return IcebergJointCommit.Member(
+        sink: connector.configuration.sink, tables: connector.tables, pending: part.pending)
+    }
+    let joint = IcebergJointCommit(members: members, owner: owner, files: files)
+    return zip(parts, try await tables.commit(joint)).map { Self.outcome(rows: $1, of: $0.pending) }
+  }
+
+  private static func outcome(rows: Int, of pending: [PendingCommit]) -> Actors.CommitOutcome {
+    Actors.CommitOutcome(rowsApplied: rows, wasSkipped: rows == 0 && pending.contains { $0.rows > 0 })
   }
 
   /// See ``Actors/SinkConnector``.

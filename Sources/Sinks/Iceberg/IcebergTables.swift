@@ -11,11 +11,11 @@ actor IcebergTables {
   nonisolated private let lane: Lane
   nonisolated var unownedExecutor: UnownedSerialExecutor { lane.asUnownedSerialExecutor() }
 
-  private let configuration: IcebergConfiguration
-  private let targets: IcebergTargets
+  let configuration: IcebergConfiguration
+  let targets: IcebergTargets
   private let makeCatalog: @Sendable () async throws(IcebergError) -> any Catalog
-  private let environment: CommitEnvironment
-  private let logger: Logger
+  let environment: CommitEnvironment
+  let logger: Logger
   private var opened: (any Catalog)?
 
   init(
@@ -30,7 +30,8 @@ actor IcebergTables {
     lane = Lane(name: "iceberg-\(configuration.sink)")
   }
 
-  private func catalog() async throws(IcebergError) -> any Catalog {
+  /// The catalog, which is opened when it is first needed.
+  func catalog() async throws(IcebergError) -> any Catalog {
     if let opened { return opened }
     let made = try await makeCatalog()
     opened = made
@@ -50,7 +51,8 @@ actor IcebergTables {
   /// - Parameter committed: what an earlier run has certainly committed; a sink of many tables has no other answer, for
   ///   each table holds the checkpoint of its own last rows.
   func claim(owner: JobOwner, newest: CheckpointID, committed: CheckpointID) async throws -> CheckpointID {
-    let fence = IcebergFence(job: configuration.job, sink: configuration.sink, owner: owner, newest: newest)
+    var fence = IcebergFence(job: configuration.job, sink: configuration.sink, owner: owner, newest: newest)
+    if configuration.name.fixed != nil { fence.committed = committed }
     targets.reset(fence)
     if let fixed = configuration.name.fixed { return try await claim(fixed, fence: fence, isNeeded: true) }
     let catalog = try await catalog()
@@ -61,7 +63,7 @@ actor IcebergTables {
   }
 
   /// Stops when a table has less than an epoch found that was sealed later.
-  private func checkHistory(_ reached: [TableIdentifier: CheckpointID]) throws {
+  func checkHistory(_ reached: [TableIdentifier: CheckpointID]) throws {
     guard let fence = targets.fence else { return }
     for (identifier, checkpoint) in reached.sorted(by: { $0.key < $1.key }) {
       guard let known = targets.reached(identifier), known >= checkpoint else {
@@ -70,7 +72,7 @@ actor IcebergTables {
     }
   }
 
-  private func lost(
+  func lost(
     _ identifier: TableIdentifier, _ fence: IcebergFence, expected: CheckpointID, found: CheckpointID?
   ) -> any Error {
     logger.critical(
@@ -86,20 +88,21 @@ actor IcebergTables {
   ///
   /// - Parameter isNeeded: whether rows are to be written; other tables are only claimed when the job has been there.
   /// - Returns: the checkpoint that the table holds.
-  private func claim(_ identifier: TableIdentifier, fence: IcebergFence, isNeeded: Bool) async throws -> CheckpointID {
+  func claim(_ identifier: TableIdentifier, fence: IcebergFence, isNeeded: Bool) async throws -> CheckpointID {
     let catalog = try await catalog()
     if let table = try await existing(identifier, catalog) {
       if !isNeeded, try fence.stored(table.metadata) == nil { return CheckpointID(0) }
       return try await takeOver(table, fence, catalog)
     }
     guard isNeeded else { return CheckpointID(0) }
+    guard fence.committed.number == 0 else { throw fence.lostHistory(nil) }
     guard configuration.createsTables else {
       throw IcebergError(.notFound, "table \(identifier) does not exist, and create_table = 'false': create it")
     }
     return try await create(identifier, fence, catalog)
   }
 
-  private func existing(
+  func existing(
     _ identifier: TableIdentifier, _ catalog: any Catalog
   ) async throws(IcebergError) -> LoadedTable? {
     do throws(IcebergError) {
@@ -132,6 +135,7 @@ actor IcebergTables {
     if let schema = before.currentSchema, configuration.isStrict {
       _ = try IcebergColumns(schema, declared: declared, table: table.identifier)
     }
+    try await checkReadable(table)
     let work = TableWork(table, changes) { metadata throws(IcebergError) in
       // Positions change together with the snapshot: having looked, the commit requires that none came since.
       _ = try fence.stored(metadata)
@@ -151,6 +155,16 @@ actor IcebergTables {
     let reached = try fence.stored(outcome.table.metadata)?.checkpoint ?? CheckpointID(0)
     targets.add(try IcebergTarget(outcome.table, configuration), reached: reached)
     return reached
+  }
+
+  /// What cannot be appended to is not claimed: the list of its manifests must be there, and be one.
+  private func checkReadable(_ table: LoadedTable) async throws(IcebergError) {
+    guard let head = table.metadata.head(of: "main") else { return }
+    do throws(IcebergError) {
+      _ = try await ManifestLoader(table, concurrency: 1).manifests(of: head)
+    } catch {
+      throw error.kind == .notFound ? IcebergError(.corrupt, error.message) : error
+    }
   }
 
   private func create(
@@ -199,151 +213,5 @@ actor IcebergTables {
     _ = try await claim(identifier, fence: fence, isNeeded: true)
     guard let target = targets[identifier] else { throw IcebergError(.notFound, "table \(identifier) is gone") }
     return target
-  }
-
-  // MARK: Commits
-
-  /// Makes the epochs of a group visible, table by table, or all tables at once where the catalog can.
-  /// - Returns: how many rows the tables took.
-  func commit(_ group: [PendingCommit], owner: JobOwner, files: any PendingFileStore) async throws -> Int {
-    guard let last = group.last else { return 0 }
-    guard let fence = targets.fence, fence.owner == owner else {
-      throw IcebergError(.invalid, "a commit came before the claim")
-    }
-    var epochs: [TableIdentifier: [IcebergEpoch]] = [:]
-    var uuids: [TableIdentifier: String] = [:]
-    for pending in group {
-      let payload = try IcebergPayload.open(pending, files: files)
-      try checkHistory(payload.reached)
-      for table in payload.tables where !table.files.isEmpty {
-        if let known = uuids[table.identifier], known != table.uuid { throw replaced(table.identifier) }
-        uuids[table.identifier] = table.uuid
-        epochs[table.identifier, default: []].append(
-          IcebergEpoch(checkpoint: pending.checkpoint, sources: pending.sources, files: table.files))
-      }
-    }
-    if epochs.isEmpty { return 0 }
-    let position = SinkPosition(owner: owner, checkpoint: last.checkpoint, sources: last.sources)
-    let catalog = try await catalog()
-    var jobs: [TableJob] = []
-    for (identifier, epochs) in epochs.sorted(by: { $0.key < $1.key }) {
-      let table = try await load(identifier, fence, catalog)
-      guard table.metadata.tableUUID == uuids[identifier] else { throw replaced(identifier) }
-      jobs.append(job(table, epochs, position, fence))
-    }
-    return try await run(jobs, catalog, position.checkpoint)
-  }
-
-  private struct TableJob: Sendable {
-    let identifier: TableIdentifier
-    let work: TableWork
-    let verdict: IcebergVerdict
-  }
-
-  private func replaced(_ identifier: TableIdentifier) -> IcebergError {
-    IcebergError(
-      .invalid,
-      "table \(identifier) was dropped and made anew while rows for it were under way, and they were written for the "
-        + "columns of the former table: restore that one, or give the job another name to start anew")
-  }
-
-  /// The table as it is now, claimed: one that was not there at the start, or was not ours, is claimed here.
-  private func load(
-    _ identifier: TableIdentifier, _ fence: IcebergFence, _ catalog: any Catalog
-  ) async throws -> LoadedTable {
-    if targets.reached(identifier) == nil { _ = try await claim(identifier, fence: fence, isNeeded: false) }
-    if let table = try await existing(identifier, catalog) { return table }
-    if let reached = targets.reached(identifier), reached.number > 0 {
-      throw lost(identifier, fence, expected: reached, found: nil)
-    }
-    throw replaced(identifier)
-  }
-
-  private func job(
-    _ table: LoadedTable, _ epochs: [IcebergEpoch], _ position: SinkPosition, _ fence: IcebergFence
-  ) -> TableJob {
-    let verdict = IcebergVerdict()
-    let append = PositionedAppend(
-      fence, reached: targets.reached(table.identifier) ?? CheckpointID(0), epochs: epochs, position: position,
-      verdict: verdict)
-    let work = TableWork(table, [append]) { metadata throws(IcebergError) in
-      try append.missing(in: metadata).isEmpty ? .alreadyApplied : .proceed
-    }
-    return TableJob(identifier: table.identifier, work: work, verdict: verdict)
-  }
-
-  private func run(_ jobs: [TableJob], _ catalog: any Catalog, _ checkpoint: CheckpointID) async throws -> Int {
-    let runner = TransactionRunner(catalog: catalog, environment: environment)
-    if jobs.count > 1, catalog.supportsMultiTableCommits {
-      do {
-        return noted(jobs, try await runner.commit(jobs.map(\.work)), checkpoint)
-      } catch {
-        if let failure = jobs.lazy.compactMap(\.verdict.failure).first { throw failure }
-        guard error.kind == .unsupported else { throw error }
-      }
-    }
-    var rows = 0
-    for job in jobs { rows += try await run(job, runner, checkpoint) }
-    return rows
-  }
-
-  private func run(_ job: TableJob, _ runner: TransactionRunner, _ checkpoint: CheckpointID) async throws -> Int {
-    do {
-      let outcome = try await runner.commit(job.work)
-      return noted([job], [outcome], checkpoint)
-    } catch {
-      throw job.verdict.failure ?? error
-    }
-  }
-
-  private func noted(_ jobs: [TableJob], _ outcomes: [Iceberg.CommitOutcome], _ checkpoint: CheckpointID) -> Int {
-    var rows = 0
-    for (job, outcome) in zip(jobs, outcomes) {
-      for warning in outcome.warnings { logger.warning("\(warning)", metadata: ["table": "\(job.identifier)"]) }
-      if outcome.result == .committed { rows += job.verdict.rows }
-      let stored = targets.fence.flatMap { try? $0.stored(outcome.table.metadata) }
-      targets.didReach(job.identifier, stored?.checkpoint ?? checkpoint)
-    }
-    return rows
-  }
-}
-
-/// Finds the tables whose names a template may have made.
-struct IcebergDiscovery {
-  let name: IcebergTableName
-  let catalog: any Catalog
-
-  func tables() async throws(IcebergError) -> [TableIdentifier] {
-    var found: [TableIdentifier] = []
-    for namespace in try await namespaces() {
-      do throws(IcebergError) {
-        let tables = try await catalog.listTables(namespace)
-        found += tables.filter { name.matches($0.name, level: name.levels.count - 1) }
-      } catch {
-        guard error.kind == .notFound else { throw error }
-      }
-    }
-    return found.sorted()
-  }
-
-  private func namespaces() async throws(IcebergError) -> [Namespace] {
-    var parents = [Namespace([])]
-    for (level, pieces) in name.levels.dropLast().enumerated() {
-      var next: [Namespace] = []
-      for parent in parents {
-        if pieces.count == 1, case .text(let text) = pieces[0] {
-          next.append(Namespace(parent.levels + [text]))
-          continue
-        }
-        do throws(IcebergError) {
-          let children = try await catalog.listNamespaces(parent: parent.levels.isEmpty ? nil : parent)
-          next += children.filter { name.matches($0.levels[$0.levels.count - 1], level: level) }
-        } catch {
-          guard error.kind == .notFound else { throw error }
-        }
-      }
-      parents = next
-    }
-    return parents
   }
 }
