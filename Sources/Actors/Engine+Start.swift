@@ -121,6 +121,18 @@ extension Engine {
       found: reached.number == 0 ? nil : SinkPosition(owner: owner, checkpoint: reached, sources: SourcePositions()))
   }
 
+  /// A sink that holds more than the checkpoint that a region restarts from, an older one because newer ones are damaged:
+  /// what lies between would be delivered again.
+  func checkNotAhead(_ context: JobContext, _ restored: RestoredState) throws {
+    let ahead = context.ledger.heldBySink.filter { $0.value > restored.checkpoint }
+    guard let (name, held) = ahead.min(by: { $0.key < $1.key }) else { return }
+    let owner = store.store.owner
+    func position(_ checkpoint: CheckpointID) -> SinkPosition {
+      SinkPosition(owner: owner, checkpoint: checkpoint, sources: SourcePositions())
+    }
+    throw PositionConflict(sink: name, expected: position(restored.checkpoint), found: position(held))
+  }
+
   /// What commits the sinks: a committer for each, and one more for each group that shares an act.
   func makeCommitters(_ context: JobContext) -> [@Sendable () async throws -> Void] {
     let committers = context.sinks.sorted { $0.key < $1.key }.compactMap { name, sink in
@@ -132,10 +144,15 @@ extension Engine {
       }
     }
     // Sinks of one group have one signal, those without a group their own.
-    return Dictionary(grouping: committers) { ObjectIdentifier($0.signal) }.values.map { members in
-      if members.count == 1 { return members[0].run }
-      return GroupCommitter(members).run
+    var groups: [[Committer]] = []
+    for committer in committers {
+      if let index = groups.firstIndex(where: { $0[0].signal === committer.signal }) {
+        groups[index].append(committer)
+      } else {
+        groups.append([committer])
+      }
     }
+    return groups.map { $0.count == 1 ? $0[0].run : GroupCommitter($0).run }
   }
 
   // MARK: Sources

@@ -111,6 +111,7 @@ public final class SimulatedWorld: @unchecked Sendable {
 
   private func drawLatency(_ place: @autoclosure () -> String) -> Int64 {
     let usual = Int64.random(in: 20_000...800_000, using: &random)
+    trace("waits \(usual) for \(place())")
     guard strikes(.slow, place()) else { return usual }
     return Int64.random(in: 50_000_000...4_000_000_000, using: &random)
   }
