@@ -1,0 +1,346 @@
+"""The bugs that `plant.py` builds into a copy of the sources, one at a time switched on, for the simulator to find.
+
+Each is a mistake that somebody could make: what it is, the file, the text that stands there, and what replaces it. In the
+replacement `BUG` stands for "this bug is switched on". A text that is no longer found once stops the build of the copy:
+then the code has changed, and the bug is to be written anew.
+"""
+
+from typing import NamedTuple
+
+
+class Edit(NamedTuple):
+    file: str
+    find: str
+    replace: str
+
+
+class Bug(NamedTuple):
+    name: str
+    what: str
+    edits: list[Edit]
+
+
+def bug(name: str, what: str, *edits: tuple[str, str, str]) -> Bug:
+    return Bug(name, what, [Edit(*edit) for edit in edits])
+
+
+BUGS = [
+    bug(
+        "commit-before-manifest",
+        "sinks commit an epoch before the manifest that names it is durable",
+        (
+            "Actors/CheckpointWriter.swift",
+            "    let bytes = try await job.store.storeManifest(manifest)\n",
+            """    if BUG {
+      job.ledger.add(commits)
+      for signal in job.committerSignals.values { signal.notify() }
+      try await job.clock.sleep(for: 3_000_000)
+    }
+    let bytes = try await job.store.storeManifest(manifest)
+""",
+        ),
+    ),
+    bug(
+        "position-outside-transaction",
+        "PostgreSQL rows are committed before the position is written",
+        (
+            "Sinks/Postgres/PostgresCommitter.swift",
+            "      let outcome = try apply()\n",
+            """      let outcome = try apply()
+      if BUG {
+        try commitTransaction(session)
+        try session.run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+      }
+""",
+        ),
+    ),
+    bug(
+        "aligner-forwards-early",
+        "the first barrier completes an alignment",
+        (
+            "Checkpointing/BarrierAligner.swift",
+            "    guard hasArrived.indices.allSatisfy({ hasArrived[$0] || hasEnded[$0] }) else { return nil }\n",
+            "    guard BUG || hasArrived.indices.allSatisfy({ hasArrived[$0] || hasEnded[$0] }) else { return nil }\n",
+        ),
+    ),
+    bug(
+        "input-not-held",
+        "what follows a barrier is processed before the barriers of other inputs have come",
+        (
+            "Runtime/InputGateMachine.swift",
+            "  package mutating func held(input: Int) { inputs[input].isHeld = true }",
+            "  package mutating func held(input: Int) { inputs[input].isHeld = !BUG }",
+        ),
+    ),
+    bug(
+        "watermark-maximum",
+        "an operator's watermark is the greatest of its inputs'",
+        (
+            "Checkpointing/WatermarkTracker.swift",
+            "      if marks[input] < marks[other] { least = input }",
+            "      if BUG ? marks[input] > marks[other] : marks[input] < marks[other] { least = input }",
+        ),
+    ),
+    bug(
+        "torn-manifest",
+        "a damaged manifest is passed over as if it had never been there",
+        (
+            "Actors/Engine+Restore.swift",
+            "    let candidates = try await store.checkpoints()\n    switch",
+            "    let candidates = try await store.checkpoints().filter { !BUG || $0.manifest != nil }\n    switch",
+        ),
+        (
+            "Checkpointing/Claim.swift",
+            "    guard sameHistory, stored.checkpoint <= newest else {",
+            "    guard sameHistory, BUG || stored.checkpoint <= newest else {",
+        ),
+        (
+            "Actors/Engine+Start.swift",
+            "    guard let (name, held) = ahead.min(by: { $0.key < $1.key }) else { return }",
+            "    guard !BUG, let (name, held) = ahead.min(by: { $0.key < $1.key }) else { return }",
+        ),
+    ),
+    bug(
+        "no-read-back",
+        "a commit whose answer was lost is applied again without looking at the position",
+        (
+            "Checkpointing/Positions.swift",
+            "    if stored.checkpoint >= checkpoint { return .skip }",
+            "    if stored.checkpoint >= checkpoint { return BUG ? .apply : .skip }",
+        ),
+    ),
+    bug(
+        "marker-of-current-snapshot",
+        "an Iceberg table's position is taken from its current snapshot alone, which may be a stranger's",
+        (
+            "Sinks/Iceberg/IcebergPosition.swift",
+            "    guard let text = metadata.properties[property] else { return nil }\n",
+            """    guard let text = metadata.properties[property] else { return nil }
+    if BUG, let current = metadata.snapshots.first(where: { $0.snapshotID == metadata.currentSnapshotID }),
+      current.summary["added-data-files"] == nil || current.summary["engine-name"] != "weir" || current.summary.count < 12
+    {
+      return SinkPosition(owner: owner, checkpoint: CheckpointID(0), sources: SourcePositions())
+    }
+""",
+        ),
+    ),
+    bug(
+        "expiry-removes-marker",
+        "expiring snapshots removes the position",
+        (
+            "Iceberg/Table/ExpireSnapshots.swift",
+            "PLACEHOLDER",
+            "PLACEHOLDER",
+        ),
+    ),
+    bug(
+        "key-group-dealt-twice",
+        "the first key group of a shard is restored by its neighbour as well",
+        (
+            "Actors/JobContext.swift",
+            "    state[stage]?.filter { keyGroups.contains($0.keyGroup) }.map(\\.batch) ?? []",
+            """    state[stage]?.filter { keyGroups.contains($0.keyGroup) || (BUG && $0.keyGroup == keyGroups.upperBound) }
+      .map(\\.batch) ?? []""",
+        ),
+    ),
+    bug(
+        "late-row-twice",
+        "a late row is sent to its output twice",
+        (
+            "Actors/PartitionActor.swift",
+            "    try await keep(kept, isLate: true)\n",
+            "    try await keep(kept, isLate: true)\n    if BUG { try await keep(kept, isLate: true) }\n",
+        ),
+    ),
+    bug(
+        "offset-before-rows",
+        "a checkpoint's offset counts rows that still wait in the decoder",
+        (
+            "Actors/PartitionActor.swift",
+            """    try await processWaiting()
+    for index in branches.indices { try await flushPartials(index, upTo: nil) }
+    try coordinator.send(.partitionAcknowledged""",
+            """    if !BUG { try await processWaiting() }
+    for index in branches.indices { try await flushPartials(index, upTo: nil) }
+    try coordinator.send(.partitionAcknowledged""",
+        ),
+    ),
+    bug(
+        "partials-after-barrier",
+        "a partition keeps its partial aggregates over a barrier",
+        (
+            "Actors/PartitionActor.swift",
+            """    for index in branches.indices { try await flushPartials(index, upTo: nil) }
+    try coordinator.send(.partitionAcknowledged""",
+            """    for index in branches.indices where !BUG { try await flushPartials(index, upTo: nil) }
+    try coordinator.send(.partitionAcknowledged""",
+        ),
+    ),
+    bug(
+        "abandoned-epoch-dropped",
+        "the rows that a sink sealed for an abandoned checkpoint are forgotten",
+        (
+            "Checkpointing/CheckpointCoordinatorMachine.swift",
+            "      if trigger == .manual { wanted = .manual }\n",
+            """      if trigger == .manual { wanted = .manual }
+      if BUG { for name in sinks.keys { sinks[name]?.sealed = [] } }
+""",
+        ),
+    ),
+    bug(
+        "sealed-epoch-survives-restart",
+        "what a failed region had sealed is committed, and its rows are read again",
+        (
+            "Checkpointing/CheckpointCoordinatorMachine.swift",
+            "    for sink in sinks.keys { sinks[sink]?.sealed = [] }\n    actions += dispatchCommits()",
+            "    for sink in sinks.keys where !BUG { sinks[sink]?.sealed = [] }\n    actions += dispatchCommits()",
+        ),
+        (
+            "Actors/Coordinator.swift",
+            "  private var sealed: [SealedCommit: SealedEpoch] = [:]",
+            "  private var sealed: [SealedCommit: SealedEpoch] = [:]  // \\(BUG)",
+        ),
+    ),
+    bug(
+        "pending-commit-forgotten",
+        "commits that a restored checkpoint names are not made",
+        (
+            "Actors/Engine.swift",
+            "    context.ledger.add(restored.manifest?.pendingCommits ?? [])",
+            "    if !BUG { context.ledger.add(restored.manifest?.pendingCommits ?? []) }",
+        ),
+    ),
+    bug(
+        "zombie-commits",
+        "whose commit it is does not matter",
+        (
+            "Checkpointing/Positions.swift",
+            "    guard stored.owner == owner else {",
+            "    guard BUG || stored.owner == owner else {",
+        ),
+    ),
+    bug(
+        "older-attempt-claims",
+        "an instance takes over a sink that has got further than its own checkpoint",
+        (
+            "Checkpointing/Claim.swift",
+            "    guard sameHistory, BUG_NEVER stored.checkpoint <= newest else {",
+            "    guard sameHistory, BUG_NEVER stored.checkpoint <= newest else {",
+        ),
+    ),
+    bug(
+        "checkpoint-deleted-early",
+        "old checkpoints are deleted although sinks still need their files",
+        (
+            "Checkpointing/CheckpointCoordinatorMachine.swift",
+            "    let spare = stored.dropLast(policy.retain).filter { $0 <= done }",
+            "    let spare = BUG ? Array(stored.dropLast(1)) : stored.dropLast(policy.retain).filter { $0 <= done }",
+        ),
+    ),
+    bug(
+        "fired-watermark-forgotten",
+        "a restored window operator does not know which windows have fired",
+        (
+            "Actors/WindowActor.swift",
+            "    aggregator.restore(watermark: configuration.restoredWatermark)",
+            "    if !BUG { aggregator.restore(watermark: configuration.restoredWatermark) }",
+        ),
+    ),
+    bug(
+        "window-state-not-restored",
+        "open windows are lost in a restart",
+        (
+            "Actors/WindowActor.swift",
+            "    for batch in configuration.restored { aggregator.restore(batch) }",
+            "    for batch in configuration.restored where !BUG { aggregator.restore(batch) }",
+        ),
+    ),
+    bug(
+        "partition-watermark-forgotten",
+        "a restored partition does not know which rows are late",
+        (
+            "Actors/PartitionActor.swift",
+            "    if let restored {\n      decoder.maxEventTime",
+            "    if let restored, !BUG {\n      decoder.maxEventTime",
+        ),
+    ),
+    bug(
+        "restored-watermark-silent",
+        "a restored partition's watermark counts only when its next record comes",
+        (
+            "Actors/PartitionActor.swift",
+            "    try await forwardWatermark(Timestamp(microseconds: decoder.watermark))\n    while",
+            "    if !BUG { try await forwardWatermark(Timestamp(microseconds: decoder.watermark)) }\n    while",
+        ),
+    ),
+    bug(
+        "region-behind-its-sinks",
+        "a region restarts from an older checkpoint than its sinks hold",
+        (
+            "Actors/Engine+Start.swift",
+            "    let ahead = context.ledger.heldBySink.filter { $0.value > restored.checkpoint }",
+            "    let ahead = context.ledger.heldBySink.filter { !BUG && $0.value > restored.checkpoint }",
+        ),
+    ),
+    bug(
+        "manifest-renamed-before-durable",
+        "files are renamed to their final names before their content is durable",
+        (
+            "Runtime/FileSystem.swift",
+            """    try bytes.withUnsafeBytes { try file.write($0) }
+    try file.synchronize()
+  }
+""",
+            """    try bytes.withUnsafeBytes { try file.write($0) }
+    if !BUG { try file.synchronize() }
+  }
+""",
+        ),
+    ),
+    bug(
+        "rename-not-durable",
+        "a renamed file's directory is not synchronised",
+        (
+            "Runtime/FileSystem.swift",
+            "    try rename(temporary, to: path)\n    try synchronizeDirectory(of: path)",
+            "    try rename(temporary, to: path)\n    if !BUG { try synchronizeDirectory(of: path) }",
+        ),
+    ),
+    bug(
+        "lost-wake-up",
+        "a producer that waits for room is not woken",
+        (
+            "Runtime/InputGateMachine.swift",
+            "    guard inputs[input].count <= slots / 2, inputs[input].rows <= rowLimit / 2 else { return nil }",
+            "    guard !BUG || inputs[input].count == slots - 1, inputs[input].count <= slots / 2,\n"
+            "      inputs[input].rows <= rowLimit / 2\n    else { return nil }",
+        ),
+    ),
+    bug(
+        "orphans-by-local-clock",
+        "the age of orphans is taken from this machine's clock, which may be ahead",
+        (
+            "Iceberg/Maintenance/OrphanRemoval.swift",
+            "    guard graceMilliseconds > 0, !isDryRun else { return ours }",
+            "    guard graceMilliseconds > 0, !isDryRun, !BUG else { return ours }",
+        ),
+    ),
+    bug(
+        "dead-letter-lost",
+        "records that cannot be read vanish when they are the first of a batch",
+        (
+            "Actors/PartitionActor.swift",
+            "    guard !rejected.isEmpty else { return }\n    board.update",
+            "    guard !rejected.isEmpty, !(BUG && rejected.count > 1) else { return }\n    board.update",
+        ),
+    ),
+    bug(
+        "hop-drops-open-windows",
+        "a row whose first window is closed is left out of the open ones as well",
+        (
+            "Operators/Aggregation/PartialAggregator.swift",
+            "PLACEHOLDER",
+            "PLACEHOLDER",
+        ),
+    ),
+]
