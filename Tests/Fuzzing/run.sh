@@ -10,9 +10,9 @@ target="${1:?expected the name of a target; see 'swift run -c release Fuzzing li
 shift
 scratch="$root/.build-fuzzer"
 
-# libFuzzer brings a `main` of its own, which takes the place of the driver's.
+# libFuzzer brings a `main` of its own; the driver's stays, and calls libFuzzer.
 swift build -c release --product Fuzzing --package-path "$root" --scratch-path "$scratch" \
-  -Xswiftc -sanitize=fuzzer,address -Xlinker -z -Xlinker muldefs -Xlinker --no-warn-mismatch
+  -Xswiftc -sanitize=fuzzer,address -Xlinker -z -Xlinker muldefs -Xlinker --export-dynamic
 
 corpus="$scratch/corpus/$target"
 mkdir -p "$corpus" "$scratch/failures"

@@ -12,6 +12,7 @@ import FuzzTargets
 @main
 struct FuzzDriver {
   static func main() {
+    LibFuzzer.runWhenAsked()
     var arguments = CommandLine.arguments.dropFirst()
     do {
       switch arguments.popFirst() {
