@@ -21,7 +21,7 @@ private final class Server {
     process.currentDirectoryURL = URL(fileURLWithPath: directory)
     process.environment = given.filter { !$0.key.hasPrefix("WEIR_") }.merging(environment) { $1 }
     let log = "\(directory)/log"
-    FileManager.default.createFile(atPath: log, contents: nil)
+    try Data().write(to: URL(fileURLWithPath: log))
     process.standardOutput = FileHandle(forWritingAtPath: log)
     process.standardError = FileHandle(forWritingAtPath: log)
     try process.run()
@@ -58,7 +58,7 @@ private final class Server {
     guard status == 0 else { return nil }
     var patience = timeval(tv_sec: 20, tv_usec: 0)
     setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    _ = bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+    _ = bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     shutdown(socket, Int32(SHUT_WR))
     var answer: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 65536)

@@ -1,3 +1,4 @@
+import Actors
 import Checkpointing
 import Iceberg
 import Runtime

@@ -4,9 +4,10 @@ import Glibc
 /// Hands the targets to libFuzzer, when `Tests/Fuzzing/run.sh` has linked it.
 enum LibFuzzer {
   private typealias Attempt = @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-  private typealias Run = @convention(c) (
-    UnsafeMutablePointer<CInt>, UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>, Attempt
-  ) -> CInt
+  private typealias Run =
+    @convention(c) (
+      UnsafeMutablePointer<CInt>, UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>, Attempt
+    ) -> CInt
 
   /// Runs libFuzzer and ends the process, when `FUZZ_TARGET` names a target and libFuzzer is there.
   static func runWhenAsked() {

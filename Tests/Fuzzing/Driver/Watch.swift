@@ -32,7 +32,7 @@ struct Watch {
   /// What ended the worker; `nil` when it did all of its work.
   private func work(from: UInt64, box: BlackBox, path: String) throws -> String? {
     let log = path + ".log"
-    FileManager.default.createFile(atPath: log, contents: nil)
+    try Data().write(to: URL(fileURLWithPath: log))
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     process.arguments = ["work", target, "\(seed)", "\(from)", "\(iterations)", path]
