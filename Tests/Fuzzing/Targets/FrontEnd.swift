@@ -8,7 +8,7 @@ extension FuzzTarget {
       "sql", shape: .text, weight: 4, memory: (256 << 20, 65_536), dictionary: sqlWords, seeds: { sqlFiles },
       generate: { SQLGrammar.file(&$0) }, check: checkSQL),
     FuzzTarget(
-      "patterns", shape: .text, weight: 4, memory: (256 << 20, 65_536), dictionary: patternWords, seeds: { patterns },
+      "patterns", shape: .text, weight: 1, memory: (256 << 20, 65_536), dictionary: patternWords, seeds: { patterns },
       check: checkPattern)
   ]
 
