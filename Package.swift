@@ -137,6 +137,17 @@ let package = Package(
       name: "IcebergSupport",
       dependencies: ["Iceberg", .product(name: "Logging", package: "swift-log")],
       path: "Tests/IcebergSupport", swiftSettings: strict),
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Sinks", "Parquet", "Iceberg",
+        "IcebergSupport", .product(name: "Logging", package: "swift-log")
+      ],
+      path: "Tests/Fuzzing/Targets", swiftSettings: strict),
+    .executableTarget(
+      name: "Fuzzing", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/Driver", swiftSettings: strict,
+      linkerSettings: [.linkedLibrary("jemalloc")]),
+    .testTarget(name: "FuzzTests", dependencies: ["Fuzzing", "FuzzTargets"], swiftSettings: strict),
     .testTarget(
       name: "ParquetTests", dependencies: ["Columnar", "Parquet"], swiftSettings: strict),
     .testTarget(

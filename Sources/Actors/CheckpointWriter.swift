@@ -107,15 +107,15 @@ struct CheckpointWriter: Sendable {
 }
 
 /// Partial aggregates of one key group.
-struct KeyGroupBatch: Sendable {
-  let keyGroup: Int
-  let batch: Batch
+package struct KeyGroupBatch: Sendable {
+  package let keyGroup: Int
+  package let batch: Batch
 }
 
 /// The content of a state file: batches, each behind its length.
-enum StateCodec {
+package enum StateCodec {
   /// Encodes batches of partial aggregates.
-  static func encode(_ batches: [(keyGroup: Int, batch: Batch)]) -> [UInt8] {
+  package static func encode(_ batches: [(keyGroup: Int, batch: Batch)]) -> [UInt8] {
     var bytes: [UInt8] = []
     for (keyGroup, batch) in batches {
       let encoded = BatchCodec.encode(batch)
@@ -128,7 +128,7 @@ enum StateCodec {
 
   /// Decodes what ``encode(_:)`` wrote.
   /// - Throws: ``Columnar/BatchCodecError`` when the bytes are not what ``encode(_:)`` wrote.
-  static func decode(_ bytes: [UInt8]) throws -> [KeyGroupBatch] {
+  package static func decode(_ bytes: [UInt8]) throws -> [KeyGroupBatch] {
     var batches: [KeyGroupBatch] = []
     var position = 0
     while position < bytes.count {

@@ -4,6 +4,7 @@ import Glibc
 import Ingest
 import Logging
 import Metrics
+import Operators
 import Runtime
 import SQL
 import Sinks
@@ -39,12 +40,24 @@ extension EngineAdapter {
   /// - Throws: ``CommandFailure`` with every mistake in the text.
   package static func plan(text: String, fileName: String, variables: [String: String]) throws -> JobPlan {
     let environment = environment.merging(variables) { _, given in given }
+    let plan: JobPlan
     do {
-      return try SQLFile.plan(text, fileName: fileName, check: SinkConnectors.problems) { environment[$0] }
+      plan = try SQLFile.plan(text, fileName: fileName, check: SinkConnectors.problems) { environment[$0] }
     } catch {
-      let count = error.all.count
-      throw CommandFailure(.sql, "\(count) mistake\(count == 1 ? "" : "s") in \(fileName)\n\(error)")
+      throw mistakes(error.all.count, in: fileName, "\(error)")
     }
+    let problems = PlanCompilation.problems(of: plan)
+    guard problems.isEmpty else {
+      let lines = problems.map { problem in
+        "\(fileName):\(problem.location.map { "\($0): " } ?? " ")error: \(problem.message)"
+      }
+      throw mistakes(problems.count, in: fileName, lines.joined(separator: "\n"))
+    }
+    return plan
+  }
+
+  private static func mistakes(_ count: Int, in fileName: String, _ text: String) -> CommandFailure {
+    CommandFailure(.sql, "\(count) mistake\(count == 1 ? "" : "s") in \(fileName)\n\(text)")
   }
 
   static func contents(_ path: String) throws -> String {

@@ -57,6 +57,12 @@ public struct StateFile: Hashable, Sendable, Codable {
 
   /// The key groups in it.
   public var keyGroups: Range<Int> { firstKeyGroup..<firstKeyGroup + keyGroupCount }
+
+  /// Whether key groups and sizes are ones that a file can have.
+  var isPossible: Bool {
+    let groups = 0...Int(Int32.max)
+    return groups.contains(firstKeyGroup) && groups.contains(keyGroupCount) && bytes >= 0 && contentBytes >= 0
+  }
 }
 
 /// The state of one operator: files by key groups, and its watermark.
@@ -227,6 +233,11 @@ extension Manifest: Codable {
   public init(json: [UInt8]) throws {
     do {
       self = try JSONDecoder().decode(Manifest.self, from: Data(json))
+      if let file = stateFiles.first(where: { !$0.isPossible }) {
+        throw ManifestError(
+          "expected sizes and key groups of 0 and more for the state file \(file.file), found \(file.bytes) bytes, "
+            + "\(file.contentBytes) of content, key group \(file.firstKeyGroup) and \(file.keyGroupCount) groups")
+      }
     } catch let error as ManifestError {
       throw error
     } catch {

@@ -45,6 +45,9 @@ enum Gzip {
     while true {
       let (status, written) = step(&stream, &input, &offset, &chunk)
       output.append(contentsOf: chunk[..<written])
+      guard output.count <= maximumSize else {
+        throw IcebergError(.corrupt, "gzip: more than \(maximumSize) bytes when decompressed")
+      }
       if status == Z_STREAM_END {
         guard offset < input.count else { return output }
         // Another member may follow (RFC 1952, section 2.2).
@@ -53,9 +56,6 @@ enum Gzip {
       }
       guard status == Z_OK, written > 0 || offset < input.count else {
         throw IcebergError(.corrupt, "gzip: damaged or cut at byte \(offset) of \(bytes.count)")
-      }
-      guard output.count <= maximumSize else {
-        throw IcebergError(.corrupt, "gzip: more than \(maximumSize) bytes when decompressed")
       }
     }
   }

@@ -1,0 +1,32 @@
+import Glibc
+
+/// How much memory this thread came to hold at once, as jemalloc counts it.
+struct MemoryMeter {
+  private typealias Control =
+    @convention(c) (
+      UnsafePointer<CChar>, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int>?, UnsafeMutableRawPointer?, Int
+    ) -> CInt
+
+  private let control: Control
+
+  /// The meter; `nil` where memory is not jemalloc's, as under sanitizers, which have limits of their own.
+  init?() {
+    guard !Self.isSanitized, let symbol = dlsym(nil, "mallctl") else { return nil }
+    control = unsafeBitCast(symbol, to: Control.self)
+    guard control("thread.peak.reset", nil, nil, nil, 0) == 0 else { return nil }
+  }
+
+  /// Whether a sanitizer has taken the place of the allocator.
+  static var isSanitized: Bool { dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil }
+
+  /// Counts from here.
+  func reset() { _ = control("thread.peak.reset", nil, nil, nil, 0) }
+
+  /// The most bytes that were held at once since ``reset()``, beyond what was held then.
+  var peak: Int {
+    var value: UInt64 = 0
+    var size = MemoryLayout<UInt64>.size
+    guard control("thread.peak.read", &value, &size, nil, 0) == 0 else { return 0 }
+    return Int(clamping: value)
+  }
+}
