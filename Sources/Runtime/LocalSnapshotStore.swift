@@ -194,8 +194,10 @@ public final class LocalSnapshotStore: SnapshotStore {
     for name in manifest.pendingFiles.sorted() where try files.size(pendingFiles.path(name)) == nil {
       problems.append("the pending file \(pendingFiles.path(name)) is missing")
     }
-    return problems.isEmpty
-      ? CheckpointCandidate(valid: manifest) : CheckpointCandidate(rejected: checkpoint, problems: problems)
+    guard problems.isEmpty else { return CheckpointCandidate(rejected: checkpoint, problems: problems) }
+    // Whoever stored it may have died, or failed, before its name was durable: what is restored must not vanish later.
+    try files.syncDirectory(folder(checkpoint))
+    return CheckpointCandidate(valid: manifest)
   }
 
   private func problem(of file: StateFile, readsState: Bool) throws -> String? {

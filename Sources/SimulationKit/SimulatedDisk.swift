@@ -16,6 +16,8 @@ public final class SimulatedDisk: @unchecked Sendable {
   private var pendingDirectories: [DiskDirectory] = []
   private var users: [SimulatedProcess] = []
   private var fullUntil: Int64 = 0
+  /// How often a process dies alone, from 0 to 1; otherwise its machine loses power.
+  public var diesAlone = 0.35
   /// Called at each point at which a process may die: a test kills it at the one it chose.
   public var onStep: ((SimulatedProcess) -> Void)?
 
@@ -37,7 +39,7 @@ public final class SimulatedDisk: @unchecked Sendable {
   public func crash(_ process: SimulatedProcess) {
     guard users.contains(where: { $0 === process }), process.hasDisk else { return }
     users.removeAll { $0 === process || $0.isDead || $0.hasFinished }
-    if users.allSatisfy({ !$0.hasDisk }), !world.random.chance(0.35) { losePower() }
+    if users.allSatisfy({ !$0.hasDisk }), !world.random.chance(diesAlone) { losePower() }
   }
 
   /// Takes the volume away from the process, whose machine cannot be reached: what it had not synchronised may be lost,

@@ -32,6 +32,8 @@ final class DiskJob {
   private(set) var steps = 0
   /// Whether faults break what the store relies on: then it may refuse to go on, or fall back, but not go wrong.
   private let isDishonest: Bool
+  /// Whether the power goes as soon as some process has found out what it restores from.
+  var losesPowerAfterRestore = false
   private var crashStep = Int.max
   private var random: SeededGenerator
   /// The newest checkpoint that was said to be stored, or was restored from: nothing older may come back.
@@ -115,7 +117,7 @@ final class DiskJob {
       // An engine that has failed once may try again with the same store.
       for _ in 0..<3 {
         do {
-          try await work(store, connector, checkpoints: count)
+          try await work(process, store, connector, checkpoints: count)
           break
         } catch let error as SnapshotStoreError where error.code != .corrupt && !process.isDead {
           letTimePass()
@@ -128,8 +130,15 @@ final class DiskJob {
     await connector.close()
   }
 
-  private func work(_ store: LocalSnapshotStore, _ connector: any SinkConnector, checkpoints count: Int) async throws {
+  private func work(
+    _ process: SimulatedProcess, _ store: LocalSnapshotStore, _ connector: any SinkConnector, checkpoints count: Int
+  ) async throws {
     let restored = try restore(store)
+    if losesPowerAfterRestore, restored != nil {
+      losesPowerAfterRestore = false
+      disk.diesAlone = 0
+      process.die()
+    }
     var newest = restored?.checkpoint ?? CheckpointID(0)
     var offset = restored?.partitions.first?.nextOffset ?? 0
     _ = try await connector.claim(owner: store.owner, newest: newest)

@@ -32,6 +32,22 @@ struct DiskJobTests {
     }
   }
 
+  @Test("a checkpoint that was restored from stays, though whoever stored it died before its name was safe")
+  func restoredStays() async throws {
+    let whole = DiskJob(seed: 0)
+    try await whole.run(checkpoints: 2)
+    for step in 1...whole.steps {
+      for seed in UInt64(0)..<3 {
+        let job = DiskJob(seed: seed, epochs: [3])
+        job.disk.diesAlone = 1
+        job.losesPowerAfterRestore = true
+        guard await run(job, checkpoints: 2, crashes: [step], "seed \(seed), crash after \(step) operations") else {
+          return
+        }
+      }
+    }
+  }
+
   @Test("crashes, full disks and failing calls, at random: nothing is lost, nothing comes twice")
   func chaos() async {
     for seed in UInt64(0)..<300 {

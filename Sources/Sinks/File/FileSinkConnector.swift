@@ -74,7 +74,10 @@ actor FileCommitter {
       return try withLock {
         switch pending.decide(stored: try storedPosition(), owner: owner) {
         case .conflict(let conflict): throw conflict
-        case .skip: return CommitOutcome(rowsApplied: 0, wasSkipped: true)
+        case .skip:
+          // The attempt that stored the position may have failed before its name was durable.
+          try fileSystem.synchronizeDirectory(of: positionPath)
+          return CommitOutcome(rowsApplied: 0, wasSkipped: true)
         case .apply:
           if payload.rowCount > 0 { try publish(reader, as: partPath(pending.checkpoint, owner)) }
           try store(SinkPosition(owner: owner, checkpoint: pending.checkpoint, sources: pending.sources))
