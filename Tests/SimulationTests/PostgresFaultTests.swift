@@ -68,7 +68,8 @@ private final class SinkRun: @unchecked Sendable {
     self.traceLines = traceLines
     var plan = FaultPlan.none
     for fault in Self.faults where durable == nil && root.chance(0.6) {
-      plan.strengths[fault] = [0.3, 1, 3][Int.random(in: 0..<3, using: &root)] * (fault == .crash ? 8 : fault == .takeover ? 5 : 1)
+      let factor: Double = fault == .crash ? 8 : fault == .takeover ? 5 : 1
+      plan.strengths[fault] = factor * [0.3, 1, 3][Int.random(in: 0..<3, using: &root)]
     }
     world = SimulatedWorld(seed: seed, faults: plan, trace: SimulationTrace(keeping: traceLines))
     server = SimulatedPostgres(in: world)
