@@ -88,6 +88,7 @@ final class SimulatedPostgresSession: PostgresSession {
   private func send(
     _ place: String, isCommit: Bool, _ statements: [PostgresStatement] = [], _ parameters: [String?] = []
   ) throws {
+    if process.isDead { throw ProcessDied() }
     do { try world.crashPoint(process, "before \(place)") } catch {
       // What the process had sent may arrive nevertheless.
       if isCommit, !isBroken, transaction?.end == nil, world.random.chance(0.5) { commitLater(statements, parameters) }

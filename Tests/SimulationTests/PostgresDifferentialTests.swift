@@ -50,8 +50,9 @@ struct PostgresDifferentialTests {
         try Side(trial, url: "simulated", simulated.opener(for: process))
       ]
       let owner = JobOwner(lineage: "L", attempt: attempt)
+      let newest = CheckpointID(history.checkpoint)
       await history.both("claim \(owner)", sides) { side, _ in
-        "\(try await side.connector.claim(owner: owner, newest: CheckpointID(history.checkpoint)))"
+        "\(try await side.connector.claim(owner: owner, newest: newest))"
       }
       // From here on the last one is fenced.
       if let last, let pending = history.last {
