@@ -91,7 +91,16 @@ public struct OrphanRemoval: Sendable {
       guard let older = try await olderMetadata(entry.metadataFile, table) else { continue }
       ReachableFiles.statisticsFiles(older).forEach(keep)
       for snapshot in older.snapshots where known.insert(snapshot.snapshotID).inserted {
-        guard let list = snapshot.manifestList else { continue }
+        guard let list = snapshot.manifestList else {
+          // The manifests of an old v1 table's expired snapshot are gone already, as a rule.
+          var isReadable = true
+          for manifest in snapshot.manifests ?? [] where isReadable {
+            keep(manifest)
+            isReadable = try await table.loaded.store.info(manifest) != nil
+          }
+          if isReadable { snapshots.append(snapshot) }
+          continue
+        }
         keep(list)
         // An expired snapshot's list is gone already, as a rule.
         if try await table.loaded.store.info(list) != nil { snapshots.append(snapshot) }

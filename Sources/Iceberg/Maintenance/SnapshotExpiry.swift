@@ -56,7 +56,11 @@ public struct SnapshotExpiry: Sendable {
     var result = Garbage()
     var readable: [Snapshot] = []
     for snapshot in expired {
-      guard let list = snapshot.manifestList, !keptLists.contains(LocationKey(list)) else { continue }
+      guard let list = snapshot.manifestList else {
+        readable.append(snapshot)
+        continue
+      }
+      guard !keptLists.contains(LocationKey(list)) else { continue }
       result.lists.append(list)
       if try await table.loaded.store.info(list) != nil { readable.append(snapshot) }
     }

@@ -60,7 +60,9 @@ extension MetadataBuilder {
         formerCurrentSnapshots.insert(former)
       }
       if table.currentSnapshotID != id {
-        let time = lastUpdated ?? now
+        // A clock that is behind must not bring the log out of order.
+        let newest = max(table.lastUpdatedMilliseconds, table.snapshotLog.last?.timestampMilliseconds ?? .min)
+        let time = lastUpdated ?? max(now, newest)
         lastUpdated = time
         table.snapshotLog.append(TableMetadata.SnapshotLogEntry(timestampMilliseconds: time, snapshotID: id))
       }

@@ -49,19 +49,18 @@ struct ColumnResolver: Sendable {
     if let constant = constants[field.id] {
       return .constant(constant?.promoted(to: field.type) ?? constant, field.type)
     }
-    if case .structure(let fields) = field.type {
-      // A struct's default says only that it is not null; the values are the fields' own defaults.
-      guard let initial = field.initialDefault, initial != .null else { return .constant(nil, field.type) }
-      var children: [FieldResolution] = []
-      for field in fields { children.append(try missing(field)) }
-      return .constantGroup(children)
-    }
     guard let initial = field.initialDefault, initial != .null else {
       guard !field.isRequired else {
         throw IcebergError(
           .corrupt, "\(source) lacks the required column '\(field.name)' (id \(field.id)), which has no default")
       }
       return .constant(nil, field.type)
+    }
+    if case .structure(let fields) = field.type {
+      // A struct's default says only that it is not null; the values are the fields' own defaults.
+      var children: [FieldResolution] = []
+      for field in fields { children.append(try missing(field)) }
+      return .constantGroup(children)
     }
     return .constant(try Literal(json: initial, type: field.type), field.type)
   }

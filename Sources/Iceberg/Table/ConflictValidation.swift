@@ -7,7 +7,7 @@ struct ConflictValidation: Sendable {
 
   init(_ table: LoadedTable, branch: String, context: ChangeContext) {
     metadata = table.metadata
-    head = table.metadata.head(of: branch)
+    head = table.metadata.base(of: branch)
     loader = ManifestLoader(table, concurrency: context.concurrency)
   }
 

@@ -23,13 +23,15 @@ struct EqualityDeletes: Sendable {
 actor DeleteLoader {
   private let store: any ObjectStore
   private let schemas: [TableSchema]
+  private let nameMapping: NameMapping?
   private var positions: [String: [String: PositionSet]] = [:]
   private var keys: [String: Set<[UInt8]>] = [:]
   private static let filesMax = 64
 
-  init(store: any ObjectStore, schemas: [TableSchema]) {
+  init(store: any ObjectStore, schemas: [TableSchema], nameMapping: NameMapping?) {
     self.store = store
     self.schemas = schemas
+    self.nameMapping = nameMapping
   }
 
   /// All deletes of a data file.
@@ -130,7 +132,7 @@ actor DeleteLoader {
     for id in ids where LeafAccess(id, in: fields) == nil { fields.append(try column(of: id)) }
     let access = ids.compactMap { LeafAccess($0, in: fields) }
     let stored = try await StoredParquetFile(
-      file.filePath, format: file.fileFormat, size: file.fileSizeInBytes, store: store, mapping: nil)
+      file.filePath, format: file.fileFormat, size: file.fileSizeInBytes, store: store, mapping: nameMapping)
     var rows = try await ColumnRows(stored, fields: fields)
     var result: Set<[UInt8]> = []
     while let columns = try await rows.next() {

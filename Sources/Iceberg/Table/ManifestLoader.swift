@@ -14,23 +14,56 @@ package struct ManifestLoader: Sendable {
 
   /// The manifests of a snapshot.
   package func manifests(of snapshot: Snapshot) async throws(IcebergError) -> [ManifestFile] {
-    guard let location = snapshot.manifestList else {
-      guard snapshot.manifests?.isEmpty ?? true else {
-        throw IcebergError(
-          .unsupported,
-          "snapshot \(snapshot.snapshotID) lists its manifests in the metadata file, as old v1 tables do; rewrite the "
-            + "table with a writer that makes manifest lists")
-      }
-      return []
+    guard let location = snapshot.manifestList else { return try await inlineManifests(of: snapshot) }
+    let bytes = try await read(location, "the manifest list of snapshot \(snapshot.snapshotID)")
+    let manifests = try ManifestListReader.read(bytes, path: location)
+    // A list that was cut after its header looks like one of a table without rows.
+    if manifests.isEmpty, let files = snapshot.summary["total-data-files"].flatMap({ Int64($0) }), files > 0 {
+      throw IcebergError(
+        .corrupt,
+        "\(location) names no manifests, but snapshot \(snapshot.snapshotID) has \(files) data files: the list was cut")
     }
-    let bytes = try await store.read(location, range: nil)
-    return try ManifestListReader.read(bytes, path: location)
+    return manifests
+  }
+
+  /// The manifests that old v1 tables list in the metadata file; what a manifest list would say is read from them.
+  private func inlineManifests(of snapshot: Snapshot) async throws(IcebergError) -> [ManifestFile] {
+    let loader = self
+    return try await concurrentMap(snapshot.manifests ?? [], limit: concurrency) { path throws(IcebergError) in
+      let bytes = try await loader.read(path, "a manifest of snapshot \(snapshot.snapshotID)")
+      let header = try AvroFileReader(bytes, path: path).header.metadata
+      let manifest = ManifestFile(
+        manifestPath: path, manifestLength: Int64(bytes.count),
+        specID: header["partition-spec-id"].flatMap { Int($0) } ?? 0, content: .data, sequenceNumber: 0,
+        minimumSequenceNumber: 0, addedSnapshotID: snapshot.snapshotID)
+      return manifest.counting(
+        try ManifestReader.read(bytes, manifest: manifest, specs: loader.specs, schemas: loader.schemas))
+    }
   }
 
   /// The entries of a manifest.
   package func entries(of manifest: ManifestFile, liveOnly: Bool) async throws(IcebergError) -> [ManifestEntry] {
-    let bytes = try await store.read(manifest.manifestPath, range: nil)
+    let bytes = try await read(manifest.manifestPath, "a manifest")
+    // Between two blocks a cut would not be seen. Longer than its list says it is only by a fault of its writer.
+    guard Int64(bytes.count) >= manifest.manifestLength else {
+      throw IcebergError(
+        .corrupt,
+        "\(manifest.manifestPath) has \(bytes.count) bytes, its manifest list says \(manifest.manifestLength): it was cut"
+      )
+    }
     return try ManifestReader.read(bytes, manifest: manifest, specs: specs, schemas: schemas, liveOnly: liveOnly)
+  }
+
+  private func read(_ location: String, _ what: String) async throws(IcebergError) -> [UInt8] {
+    do throws(IcebergError) {
+      return try await store.read(location, range: nil)
+    } catch {
+      guard error.kind == .notFound else { throw error }
+      throw IcebergError(
+        .notFound,
+        "\(location), \(what), is not there: the snapshot was expired meanwhile, or files of the table are lost "
+          + "(\(error.message))")
+    }
   }
 
   /// The entries of manifests, in their order.
@@ -57,6 +90,20 @@ package struct ManifestLoader: Sendable {
 extension ManifestFile {
   /// Whether a file of the manifest may be live.
   package var mayHaveLiveFiles: Bool { (addedFilesCount ?? 1) > 0 || (existingFilesCount ?? 1) > 0 }
+
+  /// The manifest with the counts of its entries, and the snapshot that added it as far as they say it.
+  fileprivate func counting(_ entries: [ManifestEntry]) -> ManifestFile {
+    func rows(_ status: ManifestEntry.Status) -> Int64 {
+      entries.reduce(0) { $1.status == status ? $0 &+ $1.file.recordCount : $0 }
+    }
+    func files(_ status: ManifestEntry.Status) -> Int { entries.count { $0.status == status } }
+    var result = self
+    (result.addedFilesCount, result.addedRowsCount) = (files(.added), rows(.added))
+    (result.existingFilesCount, result.existingRowsCount) = (files(.existing), rows(.existing))
+    (result.deletedFilesCount, result.deletedRowsCount) = (files(.deleted), rows(.deleted))
+    result.addedSnapshotID = entries.first { $0.status != .existing }?.snapshotID ?? addedSnapshotID
+    return result
+  }
 }
 
 /// The results of `operation` for all elements, in their order; at most `limit` run at a time.

@@ -33,7 +33,10 @@ public struct UpdateProperties: TableChange {
 public struct UpdateReferences: TableChange {
   /// One change.
   public enum Change: Hashable, Sendable {
-    /// Makes or replaces a branch or tag. `nil` as the snapshot: the current one.
+    /// Makes a branch or tag; refused when the name is taken. `nil` as the snapshot: the current one.
+    case create(name: String, kind: SnapshotReference.Kind, snapshotID: Int64?)
+    /// Makes or replaces a branch or tag; one that stays what it is keeps its retention. `nil` as the snapshot: the
+    /// current one.
     case set(name: String, kind: SnapshotReference.Kind, snapshotID: Int64?)
     /// Sets how long a branch or tag, and its snapshots, are kept.
     case setRetention(
@@ -72,6 +75,12 @@ public struct UpdateReferences: TableChange {
     _ change: Change, to references: inout [String: SnapshotReference], metadata: TableMetadata
   ) throws(IcebergError) {
     switch change {
+    case .create(let name, let kind, let wanted):
+      if let old = references[name] {
+        throw IcebergError(
+          .alreadyExists, "the table has a \(old.kind.rawValue) '\(name)' already, at snapshot \(old.snapshotID)")
+      }
+      try apply(.set(name: name, kind: kind, snapshotID: wanted), to: &references, metadata: metadata)
     case .set(let name, let kind, let wanted):
       guard let id = wanted ?? metadata.head(of: "main")?.snapshotID else {
         throw IcebergError(.invalid, "the table has no snapshot yet; '\(name)' needs one")
@@ -102,60 +111,6 @@ public struct UpdateReferences: TableChange {
       if name == "main" { throw IcebergError(.invalid, "the branch 'main' cannot be removed") }
       references[name] = nil
     }
-  }
-}
-
-/// Puts a branch back to an earlier snapshot: rollback.
-public struct SetSnapshot: TableChange {
-  /// Which snapshot.
-  public enum Target: Hashable, Sendable {
-    /// This one.
-    case snapshot(Int64)
-    /// The newest ancestor that is older than this time, in milliseconds since the epoch.
-    case before(milliseconds: Int64)
-  }
-
-  /// Which snapshot.
-  public var target: Target
-  /// The branch.
-  public var branch: String
-  /// Whether the snapshot must be an ancestor of the branch's present one.
-  public var requiresAncestor: Bool
-
-  /// A rollback.
-  public init(to target: Target, branch: String = "main", requiresAncestor: Bool = true) {
-    self.target = target
-    self.branch = branch
-    self.requiresAncestor = requiresAncestor
-  }
-
-  /// Plans the move.
-  public mutating func plan(
-    on table: LoadedTable, context: ChangeContext
-  ) async throws(IcebergError) -> PlannedChange? {
-    let metadata = table.metadata
-    let head = metadata.head(of: branch)
-    let ancestors = metadata.ancestors(of: head?.snapshotID)
-    let snapshot: Snapshot?
-    switch target {
-    case .snapshot(let id):
-      snapshot = requiresAncestor ? ancestors.first { $0.snapshotID == id } : metadata.snapshot(withID: id)
-    case .before(let time): snapshot = ancestors.first { $0.timestampMilliseconds < time }
-    }
-    guard let snapshot else {
-      throw IcebergError(
-        .notFound,
-        "the branch '\(branch)' has no such earlier snapshot (\(target)); it has: "
-          + ancestors.prefix(20).map { String($0.snapshotID) }.joined(separator: ", "))
-    }
-    guard snapshot.snapshotID != head?.snapshotID else { return nil }
-    var reference = metadata.references[branch] ?? SnapshotReference(snapshotID: snapshot.snapshotID, kind: .branch)
-    reference.snapshotID = snapshot.snapshotID
-    return PlannedChange(
-      requirements: [
-        .tableUUID(metadata.tableUUID), .reference(name: branch, snapshotID: head?.snapshotID)
-      ],
-      updates: [.setReference(name: branch, reference)])
   }
 }
 

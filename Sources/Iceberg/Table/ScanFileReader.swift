@@ -9,6 +9,7 @@ public struct ScanFileReader: Sendable {
   private let filter: RowFilter
   private let options: ScanOptions
   private let projection: ParquetProjection
+  private let pruning: RowPruning?
   private var rowGroup = 0
   /// The file's row that the row group begins with.
   private var firstRow: Int64 = 0
@@ -31,6 +32,14 @@ public struct ScanFileReader: Sendable {
     file = try await StoredParquetFile(
       entry.file.filePath, format: entry.file.fileFormat, size: entry.file.fileSizeInBytes, store: scan.table.store,
       mapping: scan.nameMapping)
+    let rowCount = file.file.metadata.rowGroups.reduce(Int64(0)) { $0 &+ $1.rowCount }
+    guard rowCount == entry.file.recordCount else {
+      throw IcebergError(
+        .corrupt,
+        "\(entry.file.filePath) has \(rowCount) rows, the table's manifest says \(entry.file.recordCount): the file was "
+          + "replaced by another; put the right file back")
+    }
+    pruning = RowPruning(scan.options.predicate, schemas: scan.table.metadata.schemasCurrentFirst, file: file)
     let deletes = try await scan.deletes.load(task)
     let metadataColumns = scan.options.metadataColumns
     let own = Array(scan.schema.fields.dropLast(metadataColumns.count))
@@ -58,14 +67,18 @@ public struct ScanFileReader: Sendable {
     while true {
       if reader == nil {
         guard rowGroup < file.file.metadata.rowGroups.count else { return nil }
-        reader = try await file.reader(rowGroup: rowGroup, projection: projection, batchRows: options.batchRows)
+        let rows = try await pruning?.rows(rowGroup: rowGroup, of: file)
+        if let rows, rows.isEmpty {
+          advance()
+          continue
+        }
+        reader = try await file.reader(
+          rowGroup: rowGroup, projection: projection, batchRows: options.batchRows, rows: rows)
       }
       guard var current = reader else { return nil }
       let arrays = try IcebergError.wrapping(source) { () throws(ParquetError) in try current.next() }
       guard let arrays else {
-        firstRow += file.file.metadata.rowGroups[rowGroup].rowCount
-        rowGroup += 1
-        reader = nil
+        advance()
         continue
       }
       reader = current
@@ -74,6 +87,12 @@ public struct ScanFileReader: Sendable {
         return batch
       }
     }
+  }
+
+  private mutating func advance() {
+    firstRow += file.file.metadata.rowGroups[rowGroup].rowCount
+    rowGroup += 1
+    reader = nil
   }
 
   private func batch(_ arrays: [ParquetArray], count: Int, position: Int64) throws(IcebergError) -> ScanBatch? {

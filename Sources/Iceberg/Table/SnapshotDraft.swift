@@ -71,7 +71,7 @@ package struct SnapshotDraft: Sendable {
     on table: LoadedTable, context: ChangeContext, operation: @Sendable (_ added: Bool, _ removed: Bool) -> String
   ) async throws(IcebergError) -> PlannedChange? {
     try prepare(table.metadata, context: context)
-    let parent = table.metadata.head(of: branch)
+    let parent = table.metadata.base(of: branch)
     let loader = ManifestLoader(table, concurrency: context.concurrency)
     let before: [ManifestFile]
     if let parent { before = try await loader.manifests(of: parent) } else { before = [] }
@@ -98,9 +98,10 @@ package struct SnapshotDraft: Sendable {
     guard (2...3).contains(metadata.formatVersion) else {
       throw IcebergError(
         .unsupported,
-        "the table has format version \(metadata.formatVersion); this library writes to versions 2 and 3: upgrade the "
-          + "table (property or update 'format-version')")
+        "the table has format version \(metadata.formatVersion); this library writes rows to versions 2 and 3: commit "
+          + "UpgradeFormat(to: 2) first, or in the same commit (other engines: the table property 'format-version')")
     }
+    try metadata.requireBranch(branch)
     try check(metadata)
     if snapshotID == nil {
       snapshotID = context.environment.makeSnapshotID(notIn: metadata.snapshots.map(\.snapshotID))
@@ -191,7 +192,7 @@ package struct SnapshotDraft: Sendable {
       addedRows: isLineage ? output.addedRows : nil)
     return PlannedChange(
       requirements: [
-        .tableUUID(metadata.tableUUID), .reference(name: branch, snapshotID: parts.parent?.snapshotID)
+        .tableUUID(metadata.tableUUID), .reference(name: branch, snapshotID: metadata.head(of: branch)?.snapshotID)
       ],
       updates: [.addSnapshot(snapshot), .setReference(name: branch, reference(metadata))],
       snapshotID: currentID, referencedFiles: [path] + output.manifests.map(\.manifestPath),

@@ -25,8 +25,11 @@ public struct Table: Sendable {
   public var currentSnapshot: Snapshot? { metadata.head(of: "main") }
 
   /// The table as it is now.
+  /// - Throws: kind `conflict` when another table has its name by now: its id is another one.
   public mutating func refresh() async throws(IcebergError) {
-    loaded = try await catalog.loadTable(identifier)
+    let newer = try await catalog.loadTable(identifier)
+    try loaded.requireSame(newer)
+    loaded = newer
   }
 
   /// Which snapshot.
@@ -83,5 +86,19 @@ public struct Table: Sendable {
     let outcome = try await runner.commit(TableWork(loaded, changes, precondition: precondition))
     loaded = outcome.table
     return outcome
+  }
+}
+
+extension LoadedTable {
+  /// Refuses a later state that is not one of this table. Old tables of version 1 have no id to compare.
+  func requireSame(_ newer: LoadedTable) throws(IcebergError) {
+    let (old, new) = (metadata.tableUUID.lowercased(), newer.metadata.tableUUID.lowercased())
+    guard old == new || old.isEmpty else {
+      throw IcebergError(
+        .conflict,
+        "\(newer.metadataLocation) is not a state of the table \(identifier) that was read before: its table-uuid is "
+          + "\(new), expected \(old). The table was dropped and made again, or the catalog points to another table's "
+          + "metadata; nothing was changed")
+    }
   }
 }

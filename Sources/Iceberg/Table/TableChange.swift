@@ -119,6 +119,17 @@ extension TableMetadata {
     return nil
   }
 
+  /// The snapshot that a commit to `branch` builds on; a branch that is not there yet begins at the current one.
+  package func base(of branch: String) -> Snapshot? {
+    references[branch] == nil ? head(of: "main") : head(of: branch)
+  }
+
+  /// Refuses to commit to a tag.
+  package func requireBranch(_ name: String) throws(IcebergError) {
+    guard references[name]?.kind == .tag else { return }
+    throw IcebergError(.invalid, "'\(name)' is a tag: it stays where it is; commit to a branch")
+  }
+
   /// `snapshotID` and its ancestors, the newest first, as far as they are retained.
   package func ancestors(of snapshotID: Int64?) -> [Snapshot] {
     let byID = Dictionary(snapshots.map { ($0.snapshotID, $0) }, uniquingKeysWith: { first, _ in first })

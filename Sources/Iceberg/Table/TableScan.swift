@@ -5,7 +5,8 @@ import Parquet
 public struct ScanOptions: Hashable, Sendable {
   /// The columns by name, in the order in which they are given back; `nil`: all.
   public var columns: [String]?
-  /// Leaves out files that cannot have matching rows. Rows of other files are given back whether they match or not.
+  /// Leaves out files, and in Parquet files row groups and pages, that cannot have matching rows. Rows of the others are
+  /// given back whether they match or not.
   public var predicate: Predicate
   /// Columns that every row has besides; they follow the others.
   public var metadataColumns: [MetadataColumn]
@@ -114,7 +115,8 @@ public struct TableScan: Sendable {
     self.schema = schema
     self.options = options
     nameMapping = try table.metadata.nameMapping()
-    deletes = DeleteLoader(store: table.store, schemas: table.metadata.schemasCurrentFirst)
+    deletes = DeleteLoader(
+      store: table.store, schemas: table.metadata.schemasCurrentFirst, nameMapping: nameMapping)
   }
 
   /// The data files that may have matching rows, each with its deletes; in the order of the manifests.

@@ -58,11 +58,7 @@ struct TransactionRun {
     let before = works.map(\.table)
     for index in works.indices {
       let table = try await runner.catalog.loadTable(works[index].table.identifier)
-      guard table.metadata.tableUUID == works[index].table.metadata.tableUUID else {
-        throw IcebergError(
-          .conflict,
-          "the table \(table.identifier) was dropped and made again during the commit (\(table.metadata.tableUUID))")
-      }
+      try works[index].table.requireSame(table)
       works[index].table = table
     }
     guard hasUnknownAttempt else { return nil }

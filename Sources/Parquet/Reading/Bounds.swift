@@ -163,7 +163,7 @@ extension ParquetFile {
       guard let pages = try pageBounds(rowGroup: rowGroup, leaf: leaf, from: source) else { continue }
       var kept: [Range<Int64>] = []
       for page in pages where condition(page.bounds) { kept.append(page.rows) }
-      result = intersection(result, kept)
+      result = RangeList.intersection(result, kept)
     }
     return result
   }
@@ -203,22 +203,4 @@ extension ParquetFile {
     }
     return result
   }
-}
-
-/// The rows that are in both of two ascending lists of ranges.
-private func intersection(_ left: [Range<Int64>], _ right: [Range<Int64>]) -> [Range<Int64>] {
-  var result: [Range<Int64>] = []
-  var (i, j) = (0, 0)
-  while i < left.count, j < right.count {
-    let both = left[i].clamped(to: right[j])
-    if !both.isEmpty {
-      if let last = result.last, last.upperBound == both.lowerBound {
-        result[result.count - 1] = last.lowerBound..<both.upperBound
-      } else {
-        result.append(both)
-      }
-    }
-    if left[i].upperBound < right[j].upperBound { i += 1 } else { j += 1 }
-  }
-  return result
 }

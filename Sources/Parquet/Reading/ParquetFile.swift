@@ -126,16 +126,7 @@ public struct ParquetFile: Sendable {
     for leaf in leaves where try chunk(rowGroup, leaf).compressedBytes != 0 {
       ranges.append(try chunkRange(rowGroup: rowGroup, leaf: leaf))
     }
-    ranges.sort { $0.lowerBound < $1.lowerBound }
-    var result: [Range<Int64>] = []
-    for range in ranges {
-      if let last = result.last, range.lowerBound - last.upperBound <= maximumGap {
-        result[result.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
-      } else {
-        result.append(range)
-      }
-    }
-    return result
+    return RangeList.merged(ranges, maximumGap: maximumGap)
   }
 
   /// Where a column chunk is.
