@@ -89,6 +89,53 @@ struct CatalogSQLTests {
     await catalog.close()
   }
 
+  @Test("does not follow a row that was changed to nothing, to something else or to another table; nothing is changed")
+  func forgedPointers() async throws {
+    let directory = try CatalogFixture.directory()
+    let database = "forged"
+    let catalog = try catalog(try CatalogServer.database(database), directory)
+    let (first, second) = (CatalogFixture.table("a", "t"), CatalogFixture.table("a", "u"))
+    try await catalog.createNamespace(first.namespace, properties: [:])
+    _ = try await catalog.createTable(first, CatalogFixture.creation())
+    let other = try await catalog.createTable(second, CatalogFixture.creation())
+    var table = try await Table(first, in: catalog)
+    let own = table.loaded.metadataLocation
+    func point(to location: String) throws {
+      try CatalogServer.run(
+        database, "UPDATE iceberg_tables SET metadata_location = '\(location)' WHERE table_name = 't'")
+    }
+    try "no metadata".write(toFile: "\(directory)/garbage", atomically: true, encoding: .utf8)
+    let wrong: [(String, IcebergError.Kind, String)] = [
+      ("file://\(directory)/nowhere.metadata.json", .corrupt, "which is not there"),
+      ("file://\(directory)/garbage", .corrupt, "\(directory)/garbage"),
+      ("file://\(directory)/a", .io, "\(directory)/a"), (other.metadataLocation, .conflict, "table-uuid")
+    ]
+    for (location, kind, text) in wrong {
+      try point(to: location)
+      let before = metadataFiles(directory)
+      for isCommit in [false, true] {
+        let error = await #expect(throws: IcebergError.self, "\(location)") {
+          if isCommit {
+            try await table.commit([UpdateProperties(setting: ["a": "b"])])
+          } else {
+            try await table.refresh()
+          }
+        }
+        #expect(error?.kind == kind && error?.message.contains(text) ?? false, "\(location): \(error?.message ?? "")")
+      }
+      #expect(metadataFiles(directory) == before, "\(location)")
+      #expect(try await catalog.loadTable(second).metadataLocation == other.metadataLocation)
+    }
+    // Where its metadata is does not matter: the next file is written where the table is.
+    try FileManager.default.copyItem(
+      atPath: String(own.dropFirst("file://".count)), toPath: "\(directory)/elsewhere.metadata.json")
+    try point(to: "file://\(directory)/elsewhere.metadata.json")
+    try await table.refresh()
+    try await table.commit([UpdateProperties(setting: ["a": "b"])])
+    #expect(table.loaded.metadataLocation.hasPrefix("file://\(directory)/a/t/metadata/"))
+    await catalog.close()
+  }
+
   @Test("commits several tables together, or none of them, and leaves no file of those that failed")
   func severalTables() async throws {
     let directory = try CatalogFixture.directory()

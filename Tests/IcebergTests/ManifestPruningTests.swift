@@ -11,7 +11,7 @@ import Testing
     PartitionField(sourceID: 2, fieldID: 1001, name: "d", transform: .identity)
   ])
 
-  private static func value(_ id: Int, _ generator: inout SeededGenerator) -> Literal {
+  static func value(_ id: Int, _ generator: inout SeededGenerator) -> Literal {
     let number = Int64.random(in: -12...12, using: &generator)
     switch id {
     case 1: return .long(number)
@@ -20,7 +20,7 @@ import Testing
     }
   }
 
-  private static func predicate(_ depth: Int, _ generator: inout SeededGenerator) -> Predicate {
+  static func predicate(_ depth: Int, _ generator: inout SeededGenerator) -> Predicate {
     let id = Int.random(in: 1...3, using: &generator)
     let comparisons: [Predicate.Comparison] = [.equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual]
     switch Int.random(in: 0...(depth > 0 ? 8 : 5), using: &generator) {
@@ -36,7 +36,7 @@ import Testing
   }
 
   /// SQL's three-valued logic, with NaN as the greatest value and -0.0 equal to 0.0.
-  private static func matches(_ predicate: Predicate, _ row: [Int: Literal]) -> Bool? {
+  static func matches(_ predicate: Predicate, _ row: [Int: Literal]) -> Bool? {
     switch predicate {
     case .alwaysTrue: return true
     case .alwaysFalse: return false
