@@ -16,10 +16,7 @@ final class BytesEncoder: ValueEncoder {
   private var fixedOffsets = WriteBuffer<Int32>()
 
   private var dictionary: BytesDictionary
-  private var usesDictionary: Bool
-  private var isDictionaryRejected: Bool
-  private var isDecided = false
-  private var dictionaryPages = 0
+  private var use: DictionaryUse
   private var direct: Encoding?
   private var filter: BloomFilterBuilder?
   private var filteredEntries = 0
@@ -28,19 +25,14 @@ final class BytesEncoder: ValueEncoder {
     self.leaf = leaf
     self.layout = layout
     self.settings = settings
-    if case .decimal(let precision, let scale) = leaf.type {
-      decimal = DecimalConversion(precision: precision, scale: scale)
-    } else {
-      decimal = nil
-    }
+    decimal = DecimalConversion(leaf.type)
     dictionary = BytesDictionary(hasLengths: layout.physical == .byteArray)
-    usesDictionary = settings.usesDictionary
-    isDictionaryRejected = !settings.usesDictionary
+    use = DictionaryUse(isWanted: settings.usesDictionary)
     if let options = settings.bloomFilter { filter = BloomFilterBuilder(options) }
   }
 
   private var isFixed: Bool { layout.physical == .fixed }
-  var openBytes: Int { usesDictionary ? codes.count * 2 : arena.count + (isFixed ? 0 : ends.count * 4) }
+  var openBytes: Int { use.isInUse ? codes.count * 2 : arena.count + (isFixed ? 0 : ends.count * 4) }
   var dictionaryBytes: Int { dictionary.page.count }
   /// Bytes of the open page's values; limits how large the page can become when a dictionary is given up.
   private(set) var rawBytes = 0
@@ -154,7 +146,7 @@ final class BytesEncoder: ValueEncoder {
   private func add(_ bytes: UnsafePointer<UInt8>, _ offsets: UnsafePointer<Int32>, _ rows: ValueRows) {
     var done = 0
     rawBytes += isFixed ? rows.count * layout.length : Self.byteCount(offsets, rows) + rows.count * 4
-    if usesDictionary {
+    if use.isInUse {
       codes.reserve(rows.count)
       done = dictionary.encode(
         bytes, offsets, rows, into: codes.base + codes.count, limit: settings.dictionaryBytes)
@@ -175,23 +167,20 @@ final class BytesEncoder: ValueEncoder {
   }
 
   private func leaveDictionary() {
-    usesDictionary = false
+    let isUnused = use.leave()
     for index in 0..<codes.count {
       arena.append(dictionary.entry(Int(codes.base[index])))
       ends.append(arena.count)
     }
     codes.removeAll()
-    if dictionaryPages == 0 {
-      isDictionaryRejected = true
-      dictionary.removeAll()
-    }
+    if isUnused { dictionary.removeAll() }
   }
 
   // MARK: - Pages out
 
   func takeBounds() -> ValueBounds {
     var bounds = BytesBounds(isSigned: layout.order == .signedBytes)
-    if usesDictionary {
+    if use.isInUse {
       marks.removeAll()
       marks.append(repeating: false, count: dictionary.count)
       for code in codes.elements { marks.base[Int(code)] = true }
@@ -217,17 +206,8 @@ final class BytesEncoder: ValueEncoder {
       ends.removeAll()
     }
     if codes.count + ends.count == 0 { return .plain }
-    if usesDictionary, !isDecided {
-      isDecided = true
-      if try !dictionaryPays(request) { leaveDictionary() }
-    }
-    if usesDictionary {
-      let width = HybridEncoding.width(count: dictionary.count)
-      output.append(UInt8(width))
-      HybridEncoding.append(codes.base, count: codes.count, width: width, into: &output)
-      dictionaryPages += 1
-      return .rleDictionary
-    }
+    if use.decides(), try !dictionaryPays(request) { leaveDictionary() }
+    if use.isInUse { return use.encodePage(codes, entryCount: dictionary.count, into: &output) }
     let encoding: Encoding
     if let direct { encoding = direct } else { encoding = try smallest(request).encoding }
     direct = encoding
@@ -286,7 +266,7 @@ final class BytesEncoder: ValueEncoder {
   // MARK: - Chunks
 
   func encodeDictionary(into output: inout WriteBuffer<UInt8>) -> Int {
-    guard dictionaryPages > 0 else { return 0 }
+    guard use.pageCount > 0 else { return 0 }
     output.append(dictionary.page.bytes)
     return dictionary.count
   }
@@ -304,9 +284,7 @@ final class BytesEncoder: ValueEncoder {
   func endChunk() {
     dictionary.removeAll()
     filteredEntries = 0
-    dictionaryPages = 0
     direct = nil
-    isDecided = false
-    usesDictionary = !isDictionaryRejected
+    use.endChunk()
   }
 }

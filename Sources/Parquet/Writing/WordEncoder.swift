@@ -18,11 +18,7 @@ final class WordEncoder: ValueEncoder {
   private var numbers = FloatingBounds()
 
   private var dictionary = WordDictionary()
-  private var usesDictionary: Bool
-  /// Whether a page of an earlier chunk showed that a dictionary does not pay.
-  private var isDictionaryRejected: Bool
-  private var isDecided = false
-  private var dictionaryPages = 0
+  private var use: DictionaryUse
   private var direct: Encoding?
   private var filter: BloomFilterBuilder?
   private var filteredEntries = 0
@@ -31,18 +27,13 @@ final class WordEncoder: ValueEncoder {
     self.leaf = leaf
     self.layout = layout
     self.settings = settings
-    if case .decimal(let precision, let scale) = leaf.type {
-      decimal = DecimalConversion(precision: precision, scale: scale)
-    } else {
-      decimal = nil
-    }
+    decimal = DecimalConversion(leaf.type)
     isFloating = layout.physical == .float || layout.physical == .double
-    usesDictionary = settings.usesDictionary
-    isDictionaryRejected = !settings.usesDictionary
+    use = DictionaryUse(isWanted: settings.usesDictionary)
     if let options = settings.bloomFilter { filter = BloomFilterBuilder(options) }
   }
 
-  var openBytes: Int { usesDictionary ? codes.count * 2 : words.count * layout.wordBytes }
+  var openBytes: Int { use.isInUse ? codes.count * 2 : words.count * layout.wordBytes }
   var rawBytes: Int { openBytes }
   var dictionaryBytes: Int { dictionary.count * layout.wordBytes }
   func byteCount(_ column: Column, _ rows: ValueRows) -> Int { 0 }
@@ -124,7 +115,7 @@ final class WordEncoder: ValueEncoder {
 
   private func add(_ source: UnsafePointer<UInt64>, count: Int) {
     var done = 0
-    if usesDictionary {
+    if use.isInUse {
       codes.reserve(count)
       done = dictionary.encode(
         source, count: count, into: codes.base + codes.count, limit: settings.dictionaryBytes / layout.wordBytes)
@@ -141,14 +132,11 @@ final class WordEncoder: ValueEncoder {
 
   /// Goes on without dictionary in this chunk; the open page's values become words again.
   private func leaveDictionary() {
-    usesDictionary = false
+    let isUnused = use.leave()
     words.reserve(codes.count)
     for index in 0..<codes.count { words.append(dictionary.values.base[Int(codes.base[index])]) }
     codes.removeAll()
-    if dictionaryPages == 0 {
-      isDictionaryRejected = true
-      dictionary.removeAll()
-    }
+    if isUnused { dictionary.removeAll() }
   }
 
   // MARK: - Pages out
@@ -167,17 +155,8 @@ final class WordEncoder: ValueEncoder {
       words.removeAll()
     }
     if codes.count + words.count == 0 { return .plain }
-    if usesDictionary, !isDecided {
-      isDecided = true
-      if try !dictionaryPays(request) { leaveDictionary() }
-    }
-    if usesDictionary {
-      let width = HybridEncoding.width(count: dictionary.count)
-      output.append(UInt8(width))
-      HybridEncoding.append(codes.base, count: codes.count, width: width, into: &output)
-      dictionaryPages += 1
-      return .rleDictionary
-    }
+    if use.decides(), try !dictionaryPays(request) { leaveDictionary() }
+    if use.isInUse { return use.encodePage(codes, entryCount: dictionary.count, into: &output) }
     let sampled = min(words.count, EncodingChoice.sampleCount)
     let encoding: Encoding
     if let direct {
@@ -233,7 +212,7 @@ final class WordEncoder: ValueEncoder {
   // MARK: - Chunks
 
   func encodeDictionary(into output: inout WriteBuffer<UInt8>) -> Int {
-    guard dictionaryPages > 0 else { return 0 }
+    guard use.pageCount > 0 else { return 0 }
     PlainEncoding.append(dictionary.values.base, count: dictionary.count, width: layout.wordBytes, into: &output)
     return dictionary.count
   }
@@ -256,10 +235,8 @@ final class WordEncoder: ValueEncoder {
   func endChunk() {
     dictionary.removeAll()
     filteredEntries = 0
-    dictionaryPages = 0
     direct = nil
-    isDecided = false
-    usesDictionary = !isDictionaryRejected
+    use.endChunk()
   }
 }
 
