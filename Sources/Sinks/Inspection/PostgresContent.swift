@@ -126,8 +126,9 @@ private actor PostgresOpener {
     try session.run(
       """
       SET idle_in_transaction_session_timeout = 0; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
-      SET bytea_output = 'hex'; SET extra_float_digits = 3; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
+      SET bytea_output = 'hex'; SET extra_float_digits = 3
       """)
+    try session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     // The first question fixes the state that all others see.
     let hasPositions = try session.run("SELECT to_regclass('weir.positions') IS NOT NULL").rows.first?.first == "t"
     let positions = PostgresPositions(session: session, job: configuration.job, sink: configuration.sink)
