@@ -63,8 +63,10 @@ class Run:
             raise ChaosError(f"there is no {self.binary}: build it with ./weir --version")
         self.directory = options.keep or tempfile.mkdtemp(prefix="weir-chaos-")
         os.makedirs(self.directory, exist_ok=True)
+        # PostgreSQL runs as a user of its own when this runs as root, and its directory is in here.
+        os.chmod(self.directory, 0o755)
         self.injected, self.left_out, self.findings = collections.Counter(), {}, []
-        self.starts, self.began, self.job, self.broker = 0, time.monotonic(), None, None
+        self.starts, self.began, self.job, self.broker, self.is_done = 0, time.monotonic(), None, None, False
         self.recoveries, self.settings = [], dict(setting.split("=", 1) for setting in options.set)
 
     def say(self, text):
@@ -382,7 +384,7 @@ class Run:
             if one is not None and one.process is not None and one.process.poll() is None:
                 one.process.kill()
                 one.process.wait()
-        if not self.findings and not self.options.keep:
+        if self.is_done and not self.findings and not self.options.keep:
             # The small disk is unmounted with this process's namespace.
             shutil.rmtree(self.directory, ignore_errors=True)
         else:
@@ -448,6 +450,7 @@ def main():
                 run.complain(doctor.prove(run, expected))
         except TooMuch:
             pass
+        run.is_done = True
         return 1 if run.report(expected)["verdict"] != "right" else 0
     except (ChaosError, kafka_client.KafkaError, OSError, subprocess.SubprocessError, RuntimeError) as problem:
         traceback.print_exc()
