@@ -239,7 +239,9 @@ private struct SharedSink: SinkConnector {
     together parts: [SinkCommits], owner: JobOwner, files: any PendingFileStore
   ) async throws -> [CommitOutcome] {
     if target.refusesJointCommits { throw SeparateCommits(reason: "it was told to refuse") }
-    let named = parts.compactMap { part in (part.connector as? SharedSink).map { ($0.name, part.pending) } }
+    let named = parts.compactMap { part in
+      (part.connector as? SharedSink).map { (sink: $0.name, pending: part.pending) }
+    }
     return try target.commit(named, owner: owner)
   }
 
