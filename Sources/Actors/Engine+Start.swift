@@ -121,11 +121,11 @@ extension Engine {
       found: reached.number == 0 ? nil : SinkPosition(owner: owner, checkpoint: reached, sources: SourcePositions()))
   }
 
-  /// A sink that holds more than the checkpoint that a region restarts from, an older one because newer ones are damaged:
-  /// what lies between would be delivered again.
+  /// A sink that holds, or is about to commit, more than the checkpoint that a region restarts from, an older one because
+  /// newer ones are damaged: what lies between would be delivered again.
   func checkNotAhead(_ context: JobContext, _ restored: RestoredState) throws {
-    let ahead = context.ledger.heldBySink.filter { $0.value > restored.checkpoint }
-    guard let (name, held) = ahead.min(by: { $0.key < $1.key }) else { return }
+    let ahead = context.sinks.keys.sorted().map { ($0, context.ledger.newest($0)) }
+    guard let (name, held) = ahead.first(where: { $0.1 > restored.checkpoint }) else { return }
     let owner = store.store.owner
     func position(_ checkpoint: CheckpointID) -> SinkPosition {
       SinkPosition(owner: owner, checkpoint: checkpoint, sources: SourcePositions())
