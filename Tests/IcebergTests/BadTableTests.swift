@@ -131,7 +131,8 @@ struct BadTableTests {
       try await SealedFile.publish(sealed, to: store)
       change(&sealed[0].file)
       try await table.commit([AppendFiles(sealed.map(\.file))])
-      let error = await #expect(throws: IcebergError.self) { [table] in _ = try await table.sortedRows() }
+      let changed = table
+      let error = await #expect(throws: IcebergError.self) { try await changed.sortedRows() }
       #expect(error?.kind == .corrupt, "\(index): \(error?.message ?? "")")
       let message = error?.message ?? ""
       #expect(message.contains(sealed[0].file.filePath) && message.contains(word), "\(index): \(message)")

@@ -33,8 +33,9 @@ struct LegacyTests {
     let sealed = try writer.finish()
     try await SealedFile.publish(sealed, to: table.loaded.store)
     let append = AppendFiles(sealed.map(\.file), duplicateCheck: .allFiles)
-    let error = await #expect(throws: IcebergError.self) { [table] in
-      var table = table
+    let former = table
+    let error = await #expect(throws: IcebergError.self) {
+      var table = former
       try await table.commit([append])
     }
     #expect(error?.kind == .unsupported && error?.message.contains("UpgradeFormat(to: 2)") ?? false)

@@ -10,8 +10,10 @@ struct NameMappingTests {
   }
 
   @Test(
-    "PyArrow's files, imported before and after nested columns changed, have the rows of the same table with ids; so "
-      + "does what compaction makes of them")
+    """
+    PyArrow's files, imported before and after nested columns changed, have the rows of the same table with ids; so \
+    does what compaction makes of them
+    """)
   func imported() async throws {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("imported-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: directory) }
@@ -50,7 +52,8 @@ struct NameMappingTests {
       SetSnapshot(to: .snapshot(try #require(bare.metadata.snapshots.first?.snapshotID))),
       UpdateProperties(setting: [:], removing: [NameMapping.propertyName])
     ])
-    let error = await #expect(throws: IcebergError.self) { [unmapped] in _ = try await unmapped.sortedRows() }
+    let nameless = unmapped
+    let error = await #expect(throws: IcebergError.self) { try await nameless.sortedRows() }
     #expect(error?.message.contains("schema.name-mapping.default") ?? false, "\(error?.message ?? "")")
   }
 }

@@ -80,7 +80,7 @@ struct ScanPruningTests {
   }
 
   /// Everything that a scan gives, by the row's number: values, file and position, row id.
-  private static func scan(_ table: Table, _ predicate: Predicate) async throws -> [Int64: [String]] {
+  private static func scan(_ table: Table, _ predicate: Iceberg.Predicate) async throws -> [Int64: [String]] {
     var options = ScanOptions(predicate: predicate, metadataColumns: [.file, .position], batchRows: 50)
     if table.metadata.formatVersion >= 3 { options.metadataColumns.append(.rowID) }
     var result: [Int64: [String]] = [:]
@@ -143,9 +143,9 @@ struct ScanPruningTests {
     try await fixture.append([.longs((0..<10_000).map { $0 })])
     let options = ScanOptions(predicate: .compare(1, .equal, .long(4711)))
     #expect(try await fixture.rows(options: options).count == 100)
-    let range: Predicate = .and(.compare(1, .greaterOrEqual, .long(150)), .compare(1, .less, .long(250)))
+    let range: Iceberg.Predicate = .and(.compare(1, .greaterOrEqual, .long(150)), .compare(1, .less, .long(250)))
     #expect(try await fixture.rows(options: ScanOptions(predicate: range)).count == 200)
-    let ends: Predicate = .or(.compare(1, .less, .long(1)), .isIn(1, [.long(9_999), .long(20_000)]))
+    let ends: Iceberg.Predicate = .or(.compare(1, .less, .long(1)), .isIn(1, [.long(9_999), .long(20_000)]))
     #expect(try await fixture.rows(options: ScanOptions(predicate: ends)).count == 200)
   }
 }
