@@ -102,7 +102,7 @@ struct VerifyTests {
         INSERT INTO rows SELECT * FROM gone; DROP TABLE gone;
         INSERT INTO rows (SELECT * FROM rows WHERE part = 2 ORDER BY place LIMIT 1);
         UPDATE windows SET total = total + 0.25 WHERE ctid = (SELECT min(ctid) FROM windows);
-        DELETE FROM slides WHERE ctid = (SELECT max(ctid) FROM slides);
+        DELETE FROM slides WHERE ctid = (SELECT min(ctid) FROM slides);
         INSERT INTO windows VALUES ('stranger', now(), now(), 1, 2)
         """)
     let changed = try await bench.verify(settings, expecting: 1)

@@ -77,7 +77,10 @@ enum PostgresStored {
     switch type {
     case .boolean: return .boolean(text == "t")
     case .integer, .bigint: return try integer(text).map { .int64($0) } ?? .null
-    case .real, .double: return Double(text).map { .float64($0) } ?? .null
+    case .real, .double:
+      // The shortest text of a real names another double than the one that is nearest to it.
+      guard target.wire == .float4 else { return Double(text).map { .float64($0) } ?? .null }
+      return Float(text).map { .float64(Double($0)) } ?? .null
     case .numeric: return .numeric(try Numeric(text))
     case .text:
       return isPadded(target) ? .bytes(self.text(Array(text.utf8), nil, isPadded: true)) : .text(text)
