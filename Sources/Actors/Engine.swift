@@ -166,6 +166,7 @@ public final class Engine: JobHandle {
   private func runRegion(_ context: JobContext, endOffsets: [PartitionID: Int64]?) async throws -> CoordinatorOutcome {
     state.withLock { $0.regionDidRun = false }
     let restored = try await restore()
+    try checkNotAhead(context, restored)
     context.ledger.add(restored.manifest?.pendingCommits ?? [])
     for signal in context.committerSignals.values { signal.notify() }
     let partitions = try await discover(context, endOffsets: endOffsets)
