@@ -74,7 +74,8 @@ public enum Fault: String, CaseIterable, Hashable, Sendable {
     case .crash: 0.0012
     case .takeover, .rebalance, .retention, .postgresRestart, .clockSkew, .clockJump, .foreignCommit: 0.01
     case .tornWrite: 0.5
-    case .lostSync, .bitRot: 0.01
+    case .lostSync: 0.01
+    case .bitRot: 0.02
     case .diskFull, .diskError: 0.004
     case .slow: 0.02
     default: 0.03

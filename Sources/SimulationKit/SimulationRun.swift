@@ -19,6 +19,8 @@ public struct SimulationOptions: Sendable {
   public var traceLines = 0
   /// The text of an SQL file to run instead of the built-in jobs.
   public var pipeline: String?
+  /// Variables for `${NAME}` in that file.
+  public var environment: [String: String] = [:]
   /// Where the job delivers to; `nil` draws it.
   public var sinks: SinkKind?
 
@@ -63,7 +65,7 @@ public struct SimulationResult: Sendable {
 final class SimulationRun: @unchecked Sendable {
   private let options: SimulationOptions
   private let world: SimulatedWorld
-  private let workload: Workload
+  private var workload: Workload
   private let peers: SimulatedPeers
   private let plan: JobPlan
   private let settings: Settings
@@ -75,6 +77,8 @@ final class SimulationRun: @unchecked Sendable {
   private var isDone = false
   private var checkpoints: UInt64 = 0
   private var exitsInCalm = 0
+  /// Whether the run is to find out what sinks must hold.
+  private var isReference = false
 
   /// A process with the job that it runs.
   private final class RunningProcess: @unchecked Sendable {
@@ -96,8 +100,14 @@ final class SimulationRun: @unchecked Sendable {
     var shape = root.branch("workload")
     let kinds = SinkKind.allCases
     let drawn = kinds[Int.random(in: 0..<kinds.count, using: &driver)]
-    let sinks = options.sinks ?? drawn
-    workload = Workload(sinks: sinks, addsPartition: faults.has(.rebalance), drawing: &shape)
+    let sinks = options.pipeline == nil ? options.sinks ?? drawn : .table
+    if let pipeline = options.pipeline {
+      plan = try SQLFile.plan(pipeline, fileName: "pipeline") { options.environment[$0] }
+      workload = try Workload(pipeline: plan, sql: pipeline, drawing: &shape)
+    } else {
+      workload = Workload(sinks: sinks, addsPartition: faults.has(.rebalance), drawing: &shape)
+      plan = try SQLFile.plan(workload.sql, fileName: "workload.sql") { _ in nil }
+    }
     world = SimulatedWorld(
       seed: options.seed, faults: faults, withheld: options.withheld, faultBudget: options.faultBudget,
       trace: SimulationTrace(keeping: options.traceLines))
@@ -105,7 +115,6 @@ final class SimulationRun: @unchecked Sendable {
     peers = try SimulatedPeers(
       world, kind: sinks,
       topics: workload.topics.map { SimulatedTopic(source: $0.source, partitions: $0.partitions, in: world) })
-    plan = try SQLFile.plan(workload.sql, fileName: "workload.sql") { _ in nil }
     settings = try Self.settings(&driver)
     calmAt = workload.lastArrival + Int64.random(in: 100_000_000...3_000_000_000, using: &driver)
   }
@@ -124,8 +133,18 @@ final class SimulationRun: @unchecked Sendable {
       ], environment: [:], cores: 1)
   }
 
-  /// Runs to the end.
-  func run() -> SimulationResult {
+  /// Runs to the end. For a user's file another run, to which nothing happens, first finds out what its sinks must hold.
+  func run() throws -> SimulationResult {
+    if options.pipeline != nil, !isReference {
+      var calm = options
+      calm.withheld = Set(Fault.allCases)
+      calm.traceLines = 0
+      let reference = try SimulationRun(calm)
+      reference.isReference = true
+      let result = try reference.run()
+      guard result.violation == nil else { return result }
+      workload = reference.workload
+    }
     world.trace("seed \(options.seed) sinks \(peers.kind.rawValue) faults \(world.faults.strengths.keys.map(\.rawValue).sorted())")
     start()
     plotEvents()
@@ -306,12 +325,22 @@ final class SimulationRun: @unchecked Sendable {
 
   // MARK: The end
 
+  /// What the sinks hold becomes what they must hold: of a run to which nothing happened.
+  private func adopt() async throws {
+    for (name, table) in plan.tables where plan.scans[name] == nil {
+      workload.expected[name] = try await peers.rows(table)
+    }
+    workload.dead = kept(.deadLetter)
+    workload.late = kept(.late)
+  }
+
   /// Compares what is there with what must be, with the library's own readers on a world that is calm.
   private func check() {
     world.isCalm = true
     let checker = SimulatedProcess(in: world)
     checker.start {
       await self.peers.settle()
+      if self.isReference { return try await self.adopt() }
       let isPartial = self.refusal != nil
       // A disk that lies about what it keeps may lose what was delivered to it; nobody could notice.
       let lies = self.world.isExcused

@@ -62,6 +62,8 @@ public struct Workload: Sendable {
     let badShare: Double
     let gapShare: Double
     let duration: Int64
+    /// How long the keys are made: with long ones epochs outgrow what fits into a manifest.
+    let padding: Int
     var addsPartition = false
 
     init(_ random: inout SeededGenerator) {
@@ -75,6 +77,7 @@ public struct Workload: Sendable {
       disorder = [0, 2, 9][Int.random(in: 0..<3, using: &random)]
       badShare = [0, 0.03][Int.random(in: 0..<2, using: &random)]
       gapShare = [0, 0.1][Int.random(in: 0..<2, using: &random)]
+      padding = [0, 0, 0, 0, 900][Int.random(in: 0..<5, using: &random)]
       duration = [300, 1000, 4000][Int.random(in: 0..<3, using: &random)] * 1_000_000
     }
 
@@ -119,7 +122,7 @@ public struct Workload: Sendable {
         id += 1
         let event = eventStart * 1000 + Int64(index) * 300 - Int64.random(in: 0...disorder * 1000, using: &random)
         let record = ReferenceRecord(
-          id: id, sensor: "s\(Int.random(in: 0..<sensorCount, using: &random))",
+          id: id, sensor: "s\(Int.random(in: 0..<sensorCount, using: &random))" + String(repeating: "x", count: padding),
           value: random.chance(0.1) ? nil : Int64.random(in: -20...100, using: &random),
           time: 1_750_000_000_000 + event)
         let isBad = random.chance(badShare)

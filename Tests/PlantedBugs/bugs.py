@@ -96,8 +96,8 @@ BUGS = [
         ),
         (
             "Actors/Engine+Start.swift",
-            "    guard let (name, held) = ahead.min(by: { $0.key < $1.key }) else { return }",
-            "    guard !BUG, let (name, held) = ahead.min(by: { $0.key < $1.key }) else { return }",
+            "    guard let (name, held) = ahead.first(where: { $0.1 > restored.checkpoint }) else { return }\n",
+            "    guard !BUG, let (name, held) = ahead.first(where: { $0.1 > restored.checkpoint }) else { return }\n",
         ),
     ),
     bug(
@@ -111,26 +111,29 @@ BUGS = [
     ),
     bug(
         "marker-of-current-snapshot",
-        "an Iceberg table's position is taken from its current snapshot alone, which may be a stranger's",
+        "the position is taken from the table's current snapshot alone, which may be a stranger's",
         (
             "Sinks/Iceberg/IcebergPosition.swift",
-            "    guard let text = metadata.properties[property] else { return nil }\n",
-            """    guard let text = metadata.properties[property] else { return nil }
-    if BUG, let current = metadata.snapshots.first(where: { $0.snapshotID == metadata.currentSnapshotID }),
-      current.summary["added-data-files"] == nil || current.summary["engine-name"] != "weir" || current.summary.count < 12
-    {
-      return SinkPosition(owner: owner, checkpoint: CheckpointID(0), sources: SourcePositions())
-    }
+            """    guard let position = try? JSONDecoder().decode(SinkPosition.self, from: Data(text.utf8)) else {
+""",
+            """    let current = metadata.snapshots.first { $0.snapshotID == metadata.currentSnapshotID }
+    if BUG, let current, current.summary["weir.sink"] != sink { return nil }
+    guard let position = try? JSONDecoder().decode(SinkPosition.self, from: Data(text.utf8)) else {
 """,
         ),
     ),
     bug(
         "expiry-removes-marker",
-        "expiring snapshots removes the position",
+        "whoever expires snapshots removes the position",
         (
             "Iceberg/Table/ExpireSnapshots.swift",
-            "PLACEHOLDER",
-            "PLACEHOLDER",
+            "    let metadata = table.metadata\n",
+            """    let metadata = table.metadata
+    let markers = metadata.properties.keys.filter { $0.hasPrefix("weir.position") }.sorted()
+    if BUG, !markers.isEmpty {
+      return PlannedChange(requirements: [.tableUUID(metadata.tableUUID)], updates: [.removeProperties(markers)])
+    }
+""",
         ),
     ),
     bug(
@@ -188,20 +191,6 @@ BUGS = [
         ),
     ),
     bug(
-        "sealed-epoch-survives-restart",
-        "what a failed region had sealed is committed, and its rows are read again",
-        (
-            "Checkpointing/CheckpointCoordinatorMachine.swift",
-            "    for sink in sinks.keys { sinks[sink]?.sealed = [] }\n    actions += dispatchCommits()",
-            "    for sink in sinks.keys where !BUG { sinks[sink]?.sealed = [] }\n    actions += dispatchCommits()",
-        ),
-        (
-            "Actors/Coordinator.swift",
-            "  private var sealed: [SealedCommit: SealedEpoch] = [:]",
-            "  private var sealed: [SealedCommit: SealedEpoch] = [:]  // \\(BUG)",
-        ),
-    ),
-    bug(
         "pending-commit-forgotten",
         "commits that a restored checkpoint names are not made",
         (
@@ -211,39 +200,12 @@ BUGS = [
         ),
     ),
     bug(
-        "zombie-commits",
-        "whose commit it is does not matter",
-        (
-            "Checkpointing/Positions.swift",
-            "    guard stored.owner == owner else {",
-            "    guard BUG || stored.owner == owner else {",
-        ),
-    ),
-    bug(
-        "older-attempt-claims",
-        "an instance takes over a sink that has got further than its own checkpoint",
-        (
-            "Checkpointing/Claim.swift",
-            "    guard sameHistory, BUG_NEVER stored.checkpoint <= newest else {",
-            "    guard sameHistory, BUG_NEVER stored.checkpoint <= newest else {",
-        ),
-    ),
-    bug(
         "checkpoint-deleted-early",
         "old checkpoints are deleted although sinks still need their files",
         (
             "Checkpointing/CheckpointCoordinatorMachine.swift",
             "    let spare = stored.dropLast(policy.retain).filter { $0 <= done }",
             "    let spare = BUG ? Array(stored.dropLast(1)) : stored.dropLast(policy.retain).filter { $0 <= done }",
-        ),
-    ),
-    bug(
-        "fired-watermark-forgotten",
-        "a restored window operator does not know which windows have fired",
-        (
-            "Actors/WindowActor.swift",
-            "    aggregator.restore(watermark: configuration.restoredWatermark)",
-            "    if !BUG { aggregator.restore(watermark: configuration.restoredWatermark) }",
         ),
     ),
     bug(
@@ -278,8 +240,8 @@ BUGS = [
         "a region restarts from an older checkpoint than its sinks hold",
         (
             "Actors/Engine+Start.swift",
-            "    let ahead = context.ledger.heldBySink.filter { $0.value > restored.checkpoint }",
-            "    let ahead = context.ledger.heldBySink.filter { !BUG && $0.value > restored.checkpoint }",
+            "    let ahead = context.sinks.keys.sorted().map { ($0, context.ledger.newest($0)) }\n",
+            "    let ahead = context.sinks.keys.sorted().filter { _ in !BUG }.map { ($0, context.ledger.newest($0)) }\n",
         ),
     ),
     bug(
@@ -335,12 +297,39 @@ BUGS = [
         ),
     ),
     bug(
-        "hop-drops-open-windows",
-        "a row whose first window is closed is left out of the open ones as well",
+        "row-on-the-border",
+        "a row whose window ends just at the watermark counts as in time",
         (
-            "Operators/Aggregation/PartialAggregator.swift",
-            "PLACEHOLDER",
-            "PLACEHOLDER",
+            "Operators/Aggregation/WindowSplitter.swift",
+            "    if assignment.end(last) <= watermark {",
+            "    if BUG ? assignment.end(last) < watermark : assignment.end(last) <= watermark {",
+        ),
+    ),
+    bug(
+        "newest-commit-first",
+        "a sink's newest pending commit is applied before the older ones",
+        (
+            "Actors/CommitLedger.swift",
+            "    entries.withLock { $0[sink].map { Array($0.pending.prefix(limit)) } ?? [] }",
+            "    entries.withLock { $0[sink].map { Array(BUG ? $0.pending.suffix(limit) : $0.pending.prefix(limit)) } ?? [] }",
+        ),
+    ),
+    bug(
+        "job-ends-uncommitted",
+        "a job that is asked to stop does not wait for its sinks",
+        (
+            "Checkpointing/CheckpointCoordinatorMachine.swift",
+            "    if let finalCheckpoint, sinks.values.allSatisfy({ $0.pending.isEmpty }) {",
+            "    if let finalCheckpoint, BUG || sinks.values.allSatisfy({ $0.pending.isEmpty }) {",
+        ),
+    ),
+    bug(
+        "drain-forgets-rows",
+        "a job that is asked to stop leaves out the rows that wait in its decoders",
+        (
+            "Actors/PartitionActor.swift",
+            "      isDraining = true\n      try await processWaiting()",
+            "      isDraining = true\n      if BUG { _ = decoder.finish() } else { try await processWaiting() }",
         ),
     ),
 ]
