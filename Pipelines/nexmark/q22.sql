@@ -27,4 +27,5 @@ CREATE TABLE result (
 ) WITH (connector = 'blackhole');
 
 INSERT INTO result
-SELECT auction, bidder, price, channel, split_part(url, '/', 4), split_part(url, '/', 5), split_part(url, '/', 6) FROM bid;
+SELECT auction, bidder, price, channel, split_part(url, '/', 4), split_part(url, '/', 5), split_part(url, '/', 6)
+FROM bid;

@@ -1,6 +1,7 @@
 -- Nexmark q5, hot items: the auction with the most bids in the last 10 seconds, every 2 seconds. The original joins
 -- the counts with their maximum and gives all auctions that share it; without a join the maximum takes the auction
--- along in its last ten digits, and of several auctions the one with the greatest number is given.
+-- along in its last ten digits, and of several auctions the one with the greatest number is given. Windows of 2
+-- seconds over the starts of the first stage put the counts of one window together.
 
 CREATE TABLE nexmark (
   event_type integer,
@@ -22,9 +23,9 @@ CREATE TABLE result (
 ) WITH (connector = 'blackhole');
 
 CREATE VIEW counts AS
-SELECT auction, window_start, window_end, count(*) AS num
-FROM hop(bid, date_time, INTERVAL '2 seconds', INTERVAL '10 seconds') GROUP BY auction, window_start, window_end;
+SELECT auction, window_start AS starts, count(*) AS num
+FROM hop(bid, date_time, INTERVAL '2 seconds', INTERVAL '10 seconds') GROUP BY auction, window_start;
 
 INSERT INTO result
-SELECT window_start, window_end, max(num * 10000000000 + auction) % 10000000000, max(num)
-FROM counts GROUP BY window_start, window_end;
+SELECT window_start, window_start + INTERVAL '10 seconds', max(num * 10000000000 + auction) % 10000000000, max(num)
+FROM tumble(counts, starts, INTERVAL '2 seconds') GROUP BY window_start;

@@ -8,13 +8,13 @@ import Testing
 /// The Nexmark source: the original generator's proportions, and rows that depend on seed and number alone.
 @Suite(.timeLimit(.minutes(10)))
 struct NexmarkSourceTests {
-  private static let texts = [
+  private static let textColumns = [
     "name", "email_address", "credit_card", "city", "state", "item_name", "description", "channel", "url", "extra"
   ]
-  private static let numbers = ["id", "initial_bid", "reserve", "seller", "category", "auction", "bidder", "price"]
+  private static let numberColumns = ["id", "initial_bid", "reserve", "seller", "category", "auction", "bidder", "price"]
   private let columns =
     [Field("event_type", .integer), Field("date_time", .timestamp), Field("expires", .timestamp)]
-    + numbers.map { Field($0, .bigint) } + texts.map { Field($0, .text) }
+    + Self.numberColumns.map { Field($0, .bigint) } + Self.textColumns.map { Field($0, .text) }
 
   private func fixture(
     _ options: [String: String], metadata: [Field] = [], clock: any EngineClock = SystemClock()

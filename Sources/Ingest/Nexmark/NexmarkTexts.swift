@@ -31,7 +31,7 @@ final class NexmarkTexts: Sendable {
       let own = GeneratorColumn.mix(bits, UInt64(index) + 100)
       var url = Self.url(own)
       if GeneratorColumn.mix(own, 9) % 10 > 0 {
-        let reversed = Int64(Int32(bitPattern: reversingBits(UInt32(bitPattern: index))))
+        let reversed = Int64(Int32(bitPattern: Self.reversingBits(UInt32(bitPattern: index))))
         // The original's absolute value of the least 32-bit number stays negative: it has one.
         let number = model.isFaithful && reversed == Int64(Int32.min) ? reversed : abs(reversed)
         url += Array("&channel_id=\(number)".utf8)
