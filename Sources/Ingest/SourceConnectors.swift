@@ -21,7 +21,7 @@ public struct SourceDefaults: Hashable, Sendable {
 
 /// Makes the connection of a source table from its options.
 public enum SourceConnectors {
-  private enum Kind: String, CaseIterable { case kafka, file, generator }
+  private enum Kind: String, CaseIterable { case kafka, file, generator, nexmark }
 
   /// The connector that the table's option `connector` names.
   ///
@@ -36,7 +36,7 @@ public enum SourceConnectors {
     _ table: TableDefinition, schema: Schema, defaults: SourceDefaults, clock: any EngineClock, logger: Logger
   ) throws(SourceError) -> any SourceConnector {
     let options = SourceOptions(table: table)
-    _ = try options.required("connector", "'kafka', 'file' or 'generator'")
+    _ = try options.required("connector", "'kafka', 'file', 'generator' or 'nexmark'")
     switch try options.choice("connector", default: Kind.kafka) {
     case .kafka:
       let readsHeaders = schema.index(of: "_headers") != nil
@@ -44,6 +44,7 @@ public enum SourceConnectors {
       return try KafkaConnector(settings, clock: clock, logger: logger)
     case .file: return FileConnector(try FileSettings(options))
     case .generator: return GeneratorConnector(try GeneratorSettings(options), clock: clock)
+    case .nexmark: return NexmarkConnector(try NexmarkSettings(options), clock: clock)
     }
   }
 

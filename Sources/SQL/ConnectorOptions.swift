@@ -39,6 +39,7 @@ enum ConnectorOptions {
       writing: ["path": .text, "format": .choice(["json"])],
       required: [("path", "a file, a directory or a pattern")]),
     "generator": Connector(reading: reading.merging(generator) { _, own in own }, prefixes: ["fields."]),
+    "nexmark": Connector(reading: reading.merging(nexmark) { _, own in own }),
     "postgres": Connector(writing: postgres),
     "iceberg": Connector(
       writing: iceberg, required: [("table", "namespace.name of the table")],
@@ -77,6 +78,18 @@ enum ConnectorOptions {
   private static let generator: [String: Kind] = [
     "format": .choice(["json"]), "rows_per_second": .number, "rows": .integer(0...Int64.max),
     "seed": .integer(Int64.min...Int64.max), "partitions": .integer(1...4096), "start": .moment
+  ]
+
+  private static let nexmark: [String: Kind] = [
+    "format": .choice(["json"]), "events": .integer(0...(1 << 52)), "rate": .number, "paced": .boolean,
+    "seed": .integer(Int64.min...Int64.max), "partitions": .integer(1...4096), "base_time": .moment,
+    "faithful": .boolean, "person_proportion": .integer(1...10_000), "auction_proportion": .integer(1...10_000),
+    "bid_proportion": .integer(0...100_000), "hot_auction_ratio": .integer(1...1_000_000),
+    "hot_bidder_ratio": .integer(1...1_000_000), "hot_seller_ratio": .integer(1...1_000_000),
+    "in_flight_auctions": .integer(0...10_000_000), "active_people": .integer(1...10_000_000),
+    "avg_person_bytes": .integer(0...100_000), "avg_auction_bytes": .integer(0...100_000),
+    "avg_bid_bytes": .integer(0...100_000), "out_of_order_group": .integer(1...1_000_000),
+    "delayed_ratio": .number, "delay": .duration
   ]
 
   private static let postgres: [String: Kind] = [
