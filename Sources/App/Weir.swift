@@ -18,7 +18,9 @@ struct Weir: AsyncParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Jobs", subcommands: [RunCommand.self, CheckCommand.self, ExplainCommand.self]),
-      CommandGroup(name: "Trying it out", subcommands: [
+      CommandGroup(
+        name: "Trying it out",
+        subcommands: [
           DemoCommand.self, GenerateCommand.self, BrokerCommand.self, SimulateCommand.self, BenchCommand.self
         ]),
       CommandGroup(
