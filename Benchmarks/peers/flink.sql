@@ -1,6 +1,4 @@
-SET 'execution.runtime-mode' = 'streaming';
 SET 'parallelism.default' = '2';
-SET 'table.dml-sync' = 'true';
 SET 'table.local-time-zone' = 'UTC';
 SET 'table.exec.mini-batch.enabled' = 'true';
 SET 'table.exec.mini-batch.allow-latency' = '1 s';

@@ -1,4 +1,4 @@
-"""Writes lines of files to a topic, one of each by turns: produce.py BROKERS TOPIC FILE…"""
+"""Writes the lines of files to a topic, one file after the other: produce.py BROKERS TOPIC FILE…"""
 
 import itertools
 import sys
@@ -19,9 +19,7 @@ def delivered(error, _):
         failures.append(error)
 
 
-for line in itertools.chain.from_iterable(itertools.zip_longest(*[open(name, "rb") for name in names])):
-    if line is None:
-        continue
+for line in itertools.chain.from_iterable(open(name, "rb") for name in names):
     line = line.rstrip()
     while True:
         try:

@@ -10,7 +10,8 @@ from quixstreams.models.topics import TopicAdmin, TopicConfig
 brokers, topic, result, idle = sys.argv[1:]
 # At its start it asks for the topic's settings, which the development broker does not answer.
 TopicAdmin.inspect_topics = lambda self, names, timeout=30: {
-    name: TopicConfig(num_partitions=2, replication_factor=1, extra_config={}) for name in names}
+    name: TopicConfig(num_partitions=2, replication_factor=1, extra_config={
+        "retention.ms": "604800000", "retention.bytes": "-1", "cleanup.policy": "delete"}) for name in names}
 app = Application(
     broker_address=brokers, consumer_group="quix-bench", auto_offset_reset="earliest", auto_create_topics=False,
     use_changelog_topics=False, state_dir=result + "-state", loglevel="WARNING")

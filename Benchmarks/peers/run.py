@@ -160,26 +160,13 @@ class WeirKafka(Weir):
 
 class Flink(Engine):
     def run(self, data, place):
-        home = next(self.home.glob("lib/python*/site-packages/pyflink"))
+        java()
         checkpoints = "SET 'execution.checkpointing.interval' = '1 s';" if "checkpoints" in self.name else ""
         text = (HERE / "flink.sql").read_text()
         for name, value in {"CHECKPOINTS": checkpoints, "LINES": data / "lines", "RESULT": place / "result"}.items():
             text = text.replace(f"@{name}@", str(value))
         (place / "job.sql").write_text(text)
-        (place / "config.yaml").write_text(
-            "execution:\n  target: local\ntaskmanager:\n  numberOfTaskSlots: 2\nparallelism:\n  default: 2\n"
-            f"state:\n  checkpoints:\n    dir: file://{place}/checkpoints\n")
-        opens = ["java.base/" + name for name in (
-            "java.lang", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.lang.reflect", "java.text", "java.time",
-            "java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks")]
-        jars = sorted(home.glob("lib/*.jar")) + sorted(home.glob("opt/*.jar"))
-        command = [java(), "-Xmx2g", *[word for name in opens for word in ("--add-opens", name + "=ALL-UNNAMED")],
-                   "-cp", ":".join(map(str, jars)), "org.apache.flink.table.client.SqlClient", "embedded", "-f",
-                   str(place / "job.sql")]
-        usage = Usage([command], place / "log", {"FLINK_CONF_DIR": str(place)})
-        log = (place / "log").read_text()
-        if "[ERROR]" in log:
-            raise NotRun("failed: " + log[log.index("[ERROR]"):][:600])
+        usage = Usage([[self.python, str(HERE / "flink_job.py"), str(place / "job.sql")]], place / "log")
         # With the extension or without, and in hidden names while a file is not finished.
         return usage, place / "result" / "part-*"
 
@@ -232,8 +219,8 @@ def java():
 
 
 def produce(brokers, topic, data):
-    """Writes the lines of both files by turns, so that the topic is in order of time as they are."""
-    files = [str(data / "lines" / f"{worker}.json") for worker in (0, 1)]
+    """Writes the lines in order of time."""
+    files = [str(name) for name in sorted(data.glob("slices/*.json"))]
     done = subprocess.run([str(PLACE / "quix" / "bin" / "python"), str(HERE / "produce.py"), brokers, topic, *files],
                           capture_output=True, text=True)
     if done.returncode != 0:
@@ -248,8 +235,8 @@ def engines(scale, quick):
         WeirKafka("weir-kafka-checkpoints", None, sizes[0], "iso"),
         WeirFiles("weir-files", None, sizes[0], "iso"),
         WeirFiles("weir-files-checkpoints", None, sizes[0], "iso"),
-        Flink("flink", "apache-flink-libraries", sizes[0], "json"),
-        Flink("flink-checkpoints", "apache-flink-libraries", sizes[0], "json"),
+        Flink("flink", "apache-flink", sizes[0], "json"),
+        Flink("flink-checkpoints", "apache-flink", sizes[0], "json"),
         Spark("spark", "pyspark", sizes[0], "json"),
         Pathway("pathway", "pathway", sizes[1], "json"),
         Bytewax("bytewax", "bytewax", sizes[2], "json"),
