@@ -10,11 +10,12 @@ from quixstreams.models.topics import TopicAdmin, TopicConfig
 brokers, topic, result, idle = sys.argv[1:]
 # At its start it asks for the topic's settings, which the development broker does not answer.
 TopicAdmin.inspect_topics = lambda self, names, timeout=30: {
-    name: TopicConfig(num_partitions=2, replication_factor=1, extra_config={
+    name: TopicConfig(num_partitions=1, replication_factor=1, extra_config={
         "retention.ms": "604800000", "retention.bytes": "-1", "cleanup.policy": "delete"}) for name in names}
 app = Application(
-    broker_address=brokers, consumer_group="quix-bench", auto_offset_reset="earliest", auto_create_topics=False,
-    use_changelog_topics=False, state_dir=result + "-state", loglevel="WARNING")
+    broker_address=brokers, consumer_group="quix-" + topic, auto_offset_reset="earliest", auto_create_topics=False,
+    use_changelog_topics=False, state_dir=result + "-state", loglevel="WARNING",
+    producer_extra_config={"enable.idempotence": False})
 readings = app.dataframe(app.topic(
     topic, key_deserializer="str", value_deserializer="json", timestamp_extractor=lambda value, *_: value["ts"]))
 windows = readings.tumbling_window(10_000, grace_ms=5_000).agg(

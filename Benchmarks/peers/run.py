@@ -202,10 +202,13 @@ class Quix(Engine):
     IDLE_SECONDS = 5
 
     def run(self, data, place):
-        with broker("telemetry:2") as brokers:
-            produce(brokers, "telemetry", data)
-            usage = Usage([[self.python, str(HERE / "quix_job.py"), brokers, "telemetry", str(place / f"result-{worker}.json"),
-                            str(self.IDLE_SECONDS)] for worker in (0, 1)], place / "log")
+        # A topic for each process: the development broker is no good at sharing one out, and no time is lost with it.
+        with broker("telemetry-0:1", "telemetry-1:1") as brokers:
+            for worker in (0, 1):
+                produce(brokers, f"telemetry-{worker}", data, f"lines/{worker}.json")
+            usage = Usage([[self.python, str(HERE / "quix_job.py"), brokers, f"telemetry-{worker}",
+                            str(place / f"result-{worker}.json"), str(self.IDLE_SECONDS)] for worker in (0, 1)],
+                          place / "log")
         # It does not know the end: it waits until nothing comes any more.
         usage.seconds -= self.IDLE_SECONDS
         return usage, place / "result-*.json"
@@ -218,9 +221,9 @@ def java():
     return found
 
 
-def produce(brokers, topic, data):
+def produce(brokers, topic, data, pattern="slices/*.json"):
     """Writes the lines in order of time."""
-    files = [str(name) for name in sorted(data.glob("slices/*.json"))]
+    files = [str(name) for name in sorted(data.glob(pattern))]
     done = subprocess.run([str(PLACE / "quix" / "bin" / "python"), str(HERE / "produce.py"), brokers, topic, *files],
                           capture_output=True, text=True)
     if done.returncode != 0:
@@ -308,6 +311,8 @@ def main():
     parser.add_argument("--json", help="write all figures to this file")
     options = parser.parse_args()
     runs = options.runs or (1 if options.quick else 3)
+    # So that engines and brokers are ended, not left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # Descendants that outlive their parents are to be counted as well.
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
     chosen = engines(options.scale, options.quick)
