@@ -132,6 +132,10 @@ let package = Package(
     .executableTarget(
       name: "ParquetEncoding", dependencies: ["Columnar", "Parquet"], path: "Benchmarks/ParquetEncoding",
       swiftSettings: strict, linkerSettings: [.linkedLibrary("jemalloc")]),
+    // Plain C around librdkafka, with Weir's allocator: what `weir bench` compares with.
+    .executableTarget(
+      name: "BenchBaseline", dependencies: ["CRdkafka"], path: "Benchmarks/Baseline", publicHeadersPath: ".",
+      linkerSettings: [.linkedLibrary("jemalloc"), .linkedLibrary("m")]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .target(
       name: "IcebergSupport",

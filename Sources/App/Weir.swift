@@ -18,7 +18,11 @@ struct Weir: AsyncParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Jobs", subcommands: [RunCommand.self, CheckCommand.self, ExplainCommand.self]),
-      CommandGroup(name: "Trying it out", subcommands: [DemoCommand.self, GenerateCommand.self, BrokerCommand.self, SimulateCommand.self]),
+      CommandGroup(
+        name: "Trying it out",
+        subcommands: [
+          DemoCommand.self, GenerateCommand.self, BrokerCommand.self, SimulateCommand.self, BenchCommand.self
+        ]),
       CommandGroup(
         name: "Operating",
         subcommands: [

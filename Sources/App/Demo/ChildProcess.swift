@@ -90,7 +90,8 @@ package actor ChildProcesses {
     while let last = running.last { await stop(last) }
   }
 
-  private func spawn(_ command: [String], log: String) throws -> pid_t {
+  /// Starts a program with its output in `log`; whoever calls waits for its end.
+  func spawn(_ command: [String], log: String) throws -> pid_t {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -169,7 +170,7 @@ enum DemoPlace {
   static func port(_ preferred: UInt16, for purpose: String) throws -> UInt16 {
     if let port = bindable(preferred) { return port }
     guard let port = bindable(0) else { throw CommandFailure(.usage, "there is no free port for \(purpose)") }
-    Terminal.say("port \(preferred) is taken: \(purpose) uses \(port)")
+    Terminal.complain("port \(preferred) is taken: \(purpose) uses \(port)")
     return port
   }
 

@@ -22,7 +22,7 @@ struct DemoDatabase: Sendable {
     let place = try await clusterDirectory(children, directory, user, logs)
     let log = logs + "/postgres.log"
     if access(place + "/data/PG_VERSION", F_OK) != 0 {
-      Terminal.say("making a private PostgreSQL in \(place)")
+      Terminal.complain("making a private PostgreSQL in \(place)")
       DemoPlace.remove(place + "/new")
       let command = [
         programs + "/initdb", "-D", place + "/new", "-U", "analytics", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"
