@@ -111,8 +111,10 @@ final class SimulatedPeers: @unchecked Sendable {
   private func sink(
     _ table: TableDefinition, _ process: SimulatedProcess, _ defaults: SinkDefaults, _ logger: Logger
   ) throws -> any SinkConnector {
-    if let iceberg { return try iceberg.connector(
-        table, job: Self.job, process: process, fileSystem: defaults.fileSystem, logger: logger) }
+    if let iceberg {
+      return try iceberg.connector(
+        table, job: Self.job, process: process, fileSystem: defaults.fileSystem, logger: logger)
+    }
     switch kind {
     case .table: return SimulatedTableSink(self.table(table.name), schema: table.schema, process: process)
     case .kafka: return try kafka.connector(table, job: Self.job, process: process)

@@ -145,7 +145,9 @@ final class SimulationRun: @unchecked Sendable {
       guard result.violation == nil else { return result }
       workload = reference.workload
     }
-    world.trace("seed \(options.seed) sinks \(peers.kind.rawValue) faults \(world.faults.strengths.keys.map(\.rawValue).sorted())")
+    world.trace(
+      "seed \(options.seed) sinks \(peers.kind.rawValue) faults \(world.faults.strengths.keys.map(\.rawValue).sorted())"
+    )
     start()
     plotEvents()
     let limit = calmAt + 900_000_000_000
@@ -176,7 +178,8 @@ final class SimulationRun: @unchecked Sendable {
   private var result: SimulationResult {
     SimulationResult(
       seed: options.seed, sinks: peers.kind, violation: world.violation, refusal: refusal, injected: world.injected,
-      processes: world.processes.count, checkpoints: checkpoints, records: workload.records, virtualTime: world.now, steps: world.steps, digest: world.record.digest,
+      processes: world.processes.count, checkpoints: checkpoints, records: workload.records, virtualTime: world.now,
+      steps: world.steps, digest: world.record.digest,
       trace: world.record.lines)
   }
 
@@ -258,7 +261,9 @@ final class SimulationRun: @unchecked Sendable {
       world.inject(.takeover, "process \(running.process.number)")
     else { return }
     peers.disk.detach(running.process)
-    if driver.chance(0.5) { running.process.stalledUntil = world.now + Int64.random(in: 0...2_000_000_000, using: &driver) }
+    if driver.chance(0.5) {
+      running.process.stalledUntil = world.now + Int64.random(in: 0...2_000_000_000, using: &driver)
+    }
     running.isRelieved = true
   }
 

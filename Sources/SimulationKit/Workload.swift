@@ -122,7 +122,8 @@ public struct Workload: Sendable {
         id += 1
         let event = eventStart * 1000 + Int64(index) * 300 - Int64.random(in: 0...disorder * 1000, using: &random)
         let record = ReferenceRecord(
-          id: id, sensor: "s\(Int.random(in: 0..<sensorCount, using: &random))" + String(repeating: "x", count: padding),
+          id: id,
+          sensor: "s\(Int.random(in: 0..<sensorCount, using: &random))" + String(repeating: "x", count: padding),
           value: random.chance(0.1) ? nil : Int64.random(in: -20...100, using: &random),
           time: 1_750_000_000_000 + event)
         let isBad = random.chance(badShare)

@@ -25,7 +25,7 @@ struct SimulationTests {
       #expect(run.code == 0, "\(run.output)")
       traces.append(try Data(contentsOf: URL(fileURLWithPath: file)))
     }
-    #expect(traces[0].count > 10_000)
+    #expect(traces[0].count > 2_000)
     #expect(traces[0] == traces[1])
   }
 

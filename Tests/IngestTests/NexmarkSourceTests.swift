@@ -11,7 +11,9 @@ struct NexmarkSourceTests {
   private static let textColumns = [
     "name", "email_address", "credit_card", "city", "state", "item_name", "description", "channel", "url", "extra"
   ]
-  private static let numberColumns = ["id", "initial_bid", "reserve", "seller", "category", "auction", "bidder", "price"]
+  private static let numberColumns = [
+    "id", "initial_bid", "reserve", "seller", "category", "auction", "bidder", "price"
+  ]
   private let columns =
     [Field("event_type", .integer), Field("date_time", .timestamp), Field("expires", .timestamp)]
     + Self.numberColumns.map { Field($0, .bigint) } + Self.textColumns.map { Field($0, .text) }

@@ -29,7 +29,8 @@ struct SimulateCommand: ParsableCommand {
 
   @Option(help: "Where the job delivers to, instead of what the seed draws.") var sinks: SinkKind?
 
-  @Option(help: "Runs this SQL file, with made-up records and simulated sinks, instead of the built-in jobs.",
+  @Option(
+    help: "Runs this SQL file, with made-up records and simulated sinks, instead of the built-in jobs.",
     completion: .file(extensions: ["sql"])) var pipeline: String?
 
   @Option(help: "Writes the trace of the last run, or of the run that failed, to this file.") var trace: String?
