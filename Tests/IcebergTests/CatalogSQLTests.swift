@@ -108,7 +108,7 @@ struct CatalogSQLTests {
     let wrong: [(String, IcebergError.Kind, String)] = [
       ("file://\(directory)/nowhere.metadata.json", .corrupt, "which is not there"),
       ("file://\(directory)/garbage", .corrupt, "\(directory)/garbage"),
-      ("file://\(directory)/a", .io, "\(directory)/a"), (other.metadataLocation, .conflict, "table-uuid")
+      ("file://\(directory)/a", .corrupt, "\(directory)/a"), (other.metadataLocation, .conflict, "table-uuid")
     ]
     for (location, kind, text) in wrong {
       try point(to: location)
