@@ -151,7 +151,6 @@ let package = Package(
     .executableTarget(
       name: "Fuzzing", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/Driver", swiftSettings: strict,
       linkerSettings: [.linkedLibrary("jemalloc")]),
-    .testTarget(name: "FuzzTests", dependencies: ["Fuzzing", "FuzzTargets"], swiftSettings: strict),
     .testTarget(
       name: "ParquetTests", dependencies: ["Columnar", "Parquet"], swiftSettings: strict),
     .testTarget(

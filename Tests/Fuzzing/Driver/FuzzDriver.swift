@@ -7,12 +7,11 @@ import FuzzTargets
 /// Fuzzing list
 /// Fuzzing run TARGET|all [--iterations N] [--seed N] [--findings N] [--keep DIRECTORY] [--patience SECONDS]
 /// Fuzzing replay TARGET FILE…      tries these inputs, in this process
-/// Fuzzing corpus TARGET DIRECTORY  writes the inputs to start from, for other fuzzers
+/// Fuzzing corpus TARGET DIRECTORY  writes the inputs to start from
 /// ```
 @main
 struct FuzzDriver {
   static func main() {
-    LibFuzzer.runWhenAsked()
     var arguments = CommandLine.arguments.dropFirst()
     do {
       switch arguments.popFirst() {

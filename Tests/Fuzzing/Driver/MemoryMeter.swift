@@ -9,15 +9,12 @@ struct MemoryMeter {
 
   private let control: Control
 
-  /// The meter; `nil` where memory is not jemalloc's, as under sanitizers, which have limits of their own.
+  /// The meter; `nil` where memory is not jemalloc's.
   init?() {
-    guard !Self.isSanitized, let symbol = dlsym(nil, "mallctl") else { return nil }
+    guard let symbol = dlsym(nil, "mallctl") else { return nil }
     control = unsafeBitCast(symbol, to: Control.self)
     guard control("thread.peak.reset", nil, nil, nil, 0) == 0 else { return nil }
   }
-
-  /// Whether a sanitizer has taken the place of the allocator.
-  static var isSanitized: Bool { dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil }
 
   /// Counts from here.
   func reset() { _ = control("thread.peak.reset", nil, nil, nil, 0) }

@@ -17,7 +17,7 @@ extension FuzzTarget {
       check: { bytes in try waiting { try await checkRequests(bytes) } })
   ]
 
-  /// Waits for asynchronous work: other fuzzers call a function and expect it to have ended when it returns.
+  /// Waits for asynchronous work: an input has been tried when the function returns.
   private static func waiting(_ body: @escaping @Sendable () async throws -> Void) throws {
     let end = DispatchSemaphore(value: 0)
     let outcome = Mutex<Result<Void, any Error>>(.success(()))

@@ -140,8 +140,10 @@ extension FuzzTarget {
 
   /// What is done with rows: nothing that the codec lets pass may trap.
   private static func use(_ batch: Batch) throws {
+    // Rows without columns take no bytes of input: there may be thousands of millions of them.
+    let written = batch.columns.isEmpty ? batch.slice(0..<min(batch.count, 100)) : batch
     var text: [UInt8] = []
-    JSONRowEncoder(batch.schema).append(batch, to: &text)
+    JSONRowEncoder(batch.schema).append(written, to: &text)
     let rows = (0..<Int32(min(batch.count, 100))).map { $0 }
     let some = batch.gather(rows.reversed())
     _ = Batch.concatenate([some, batch.slice(0..<min(batch.count, 5))], schema: batch.schema)
