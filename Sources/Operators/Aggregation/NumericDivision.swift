@@ -83,7 +83,8 @@ enum NumericDivision {
       guard let (quotient, remainder) = scaled.divided(by: denominator) else { return nil }
       return rounded(quotient, remainder, denominator)
     }
-    guard var (quotient, remainder) = numerator.divided(by: denominator), shift >= 0 else { return nil }
+    if shift < 0 { return shortened(numerator, denominator, by: -shift) }
+    guard var (quotient, remainder) = numerator.divided(by: denominator) else { return nil }
     for _ in 0..<shift {
       let next = WideInteger(remainder, times: 10).divided(by: denominator)
       let (shifted, overflow) = quotient.multipliedReportingOverflow(by: 10)
@@ -92,6 +93,34 @@ enum NumericDivision {
       remainder = next.remainder
     }
     return rounded(quotient, remainder, denominator)
+  }
+
+  /// `numerator` / `denominator` without its last digits, rounded half away from zero; nil when it needs more than 127
+  /// bits.
+  private static func shortened(_ numerator: WideInteger, _ denominator: UInt128, by digits: Int) -> UInt128? {
+    // The last digit that is dropped decides how to round. What is cut off in steps is what is cut off at once.
+    var rest = numerator
+    var steps = digits - 1
+    while steps > 0 {
+      rest = rest.dividedInFull(by: powers[min(steps, 38)]).quotient
+      steps -= 38
+    }
+    let (kept, last) = rest.dividedInFull(by: denominator).quotient.dividedInFull(by: 10)
+    return kept.high == 0 && kept.low >> 127 == 0 ? kept.low + (last >= 5 ? 1 : 0) : nil
+  }
+
+  /// `numerator` × 10^−`numeratorScale` / `denominator` with `scale` digits after the point, or with as many as 38 digits
+  /// hold; nil when they do not hold what stands before the point.
+  static func quotient(
+    _ numerator: WideInteger, _ numeratorScale: Int, _ denominator: UInt128, scale: Int
+  ) -> Numeric? {
+    for target in stride(from: min(scale, Numeric.maximumPrecision), through: 0, by: -1) {
+      let digits = divide(numerator, numeratorScale, denominator, scale: target)
+      if let digits, digits < powers[Numeric.maximumPrecision] {
+        return Numeric(unscaled: Int128(digits), scale: Int16(target))
+      }
+    }
+    return nil
   }
 
   private static func rounded(_ quotient: UInt128, _ remainder: UInt128, _ denominator: UInt128) -> UInt128? {
@@ -105,8 +134,8 @@ enum NumericDivision {
     let magnitude = WideInteger(high: 0, low: UInt128(sum.unscaled.magnitude))
     let denominator = UInt128(count)
     let resultScale = scale(magnitude, Int(sum.scale), denominator, displayScale: Int(sum.scale))
-    guard let digits = divide(magnitude, Int(sum.scale), denominator, scale: resultScale) else { return nil }
-    return Numeric(unscaled: sum.unscaled < 0 ? -Int128(digits) : Int128(digits), scale: Int16(resultScale))
+    guard let average = quotient(magnitude, Int(sum.scale), denominator, scale: resultScale) else { return nil }
+    return Numeric(unscaled: sum.unscaled < 0 ? -average.unscaled : average.unscaled, scale: average.scale)
   }
 
   /// The square root, rounded at the value's own scale as PostgreSQL's `stddev` does; nil on overflow.

@@ -226,11 +226,11 @@ struct NumericSumAccumulator: Accumulator {
 }
 
 extension Numeric {
-  /// The sum at the greater scale, or nil beyond 128 bits. Neither may be NaN.
+  /// The sum at the greater scale, or nil beyond 38 digits, which is what checkpoints keep. Neither may be NaN.
   func addingExactly(_ other: Numeric) -> Numeric? {
     if scale == other.scale {
       let (sum, overflow) = unscaled.addingReportingOverflow(other.unscaled)
-      return overflow ? nil : Numeric(unscaled: sum, scale: scale)
+      return overflow || sum.magnitude >= Numeric.powerOfTen(38).magnitude ? nil : Numeric(unscaled: sum, scale: scale)
     }
     let target = max(scale, other.scale)
     guard let left = rescaledExactly(to: target), let right = other.rescaledExactly(to: target) else { return nil }

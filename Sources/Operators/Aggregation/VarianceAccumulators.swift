@@ -207,7 +207,9 @@ extension NumericVarianceAccumulator.Moments {
       return
     }
     let (total, overflow) = sum.addingReportingOverflow(other.sum)
-    guard !overflow, let allSquares = squares.adding(other.squares) else {
+    // The state keeps sums as numerics, of 38 digits.
+    guard !overflow, total.magnitude < Numeric.powerOfTen(38).magnitude, let allSquares = squares.adding(other.squares)
+    else {
       hasOverflowed = true
       return
     }
@@ -238,9 +240,10 @@ extension NumericVarianceAccumulator.Moments {
     let denominator = UInt128(count) * UInt128(kind.isSample ? count - 1 : count)
     let display = Int(scale) * 2
     let resultScale = NumericDivision.scale(numerator, display, denominator, displayScale: display)
-    guard let digits = NumericDivision.divide(numerator, display, denominator, scale: resultScale) else { return nil }
-    let variance = Numeric(unscaled: Int128(digits), scale: Int16(resultScale))
-    return kind.isDeviation ? NumericDivision.squareRoot(variance) : variance
+    // A root of digits that were dropped would have too few that are right.
+    if kind.isDeviation, resultScale > Numeric.maximumPrecision { return nil }
+    let variance = NumericDivision.quotient(numerator, display, denominator, scale: resultScale)
+    return kind.isDeviation ? variance.flatMap { NumericDivision.squareRoot($0) } : variance
   }
 }
 

@@ -52,6 +52,13 @@ struct WideInteger: Hashable, Sendable, Comparable {
     return divisor.dividingFullWidth((high, low))
   }
 
+  /// Quotient and remainder, whatever the quotient's size.
+  func dividedInFull(by divisor: UInt128) -> (quotient: WideInteger, remainder: UInt128) {
+    let upper = high.quotientAndRemainder(dividingBy: divisor)
+    let lower = divisor.dividingFullWidth((upper.remainder, low))
+    return (WideInteger(high: upper.quotient, low: lower.quotient), lower.remainder)
+  }
+
   /// The greatest integer whose square is not greater than this; nil when it needs more than 127 bits.
   var squareRoot: UInt128? {
     if high == 0 && low == 0 { return 0 }

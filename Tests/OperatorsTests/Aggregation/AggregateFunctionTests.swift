@@ -125,7 +125,28 @@ import Testing
     #expect(window.takeFailedGroups() == nil)
   }
 
-  @Test("numeric sums keep the greatest scale; beyond 128 bits they overflow")
+  @Test("averages and variances that need more than 38 digits lose the last ones; sums of more than 38 fail")
+  func precision() throws {
+    func values(_ unscaled: [Int128], _ scale: Int16) -> [TestRow] {
+      rows(\.exact, unscaled.map { Numeric(unscaled: $0, scale: scale) })
+    }
+    // PostgreSQL gives these 48 and 40 digits after the point.
+    #expect(try result(.of(.avg, .exact), values([1, 2], 30)) == numeric(150_000_000, 38))
+    #expect(try result(.of(.avg, .exact), values([-1, -2], 38)) == numeric(-2, 38))
+    #expect(try result(.of(.varPop, .exact), values([1, 5], 12)) == numeric(400_000_000_000_000, 38))
+    // Squares of 20 digits after the point have 40.
+    let one = Int128(100_000_000_000_000_000_000)
+    let ten37 = Int128(10_000_000_000_000_000_000_000_000_000_000_000_000)
+    #expect(try result(.of(.varPop, .exact), values([one, 3 * one], 20)) == numeric(ten37, 37))
+    let third = (ten37 * 10 - 1) / 3
+    #expect(try result(.of(.varSamp, .exact), values([0, 0, one], 20)) == numeric(third, 38))
+    // 5/36 is 0.13888…
+    let five36ths = Int128(13_888_888_888_888_888_888_888_888_888_888_888_889)
+    #expect(try result(.of(.varPop, .exact), values([0, 0, 0, 0, 0, one], 20)) == numeric(five36ths, 38))
+    #expect(try result(.of(.sum, .exact), values([ten37 * 10 - 1, 1], 0)) == .null, "the group failed")
+  }
+
+  @Test("numeric sums keep the greatest scale; beyond 38 digits they overflow")
   func numericSums() throws {
     let mixed = rows(\.exact, [Numeric(unscaled: 15, scale: 1), Numeric(unscaled: 225, scale: 2)])
     #expect(try result(.of(.sum, .exact), mixed) == numeric(375, 2))
