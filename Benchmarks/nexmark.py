@@ -137,7 +137,7 @@ def columns(name, table):
 
 def files(directory, declared):
     fields = ", ".join(f"'{name}': '{kind}'" for name, kind in declared.items())
-    return f"read_json('{directory}/**/*.json*', format = 'newline_delimited', columns = {{{fields}}})"
+    return f"read_json('{directory}/**/part-*.jsonl', format = 'newline_delimited', columns = {{{fields}}})"
 
 
 def check(options):

@@ -353,8 +353,13 @@ final class VerifyBench {
   /// Records of 2 KiB, a tenth of a second apart.
   func fill(_ bootstrap: String, _ numbers: Range<Int>) throws {
     let producer = try EventProducer(EventProducer.Configuration(brokers: bootstrap, topic: "events"))
-    let filler = String(repeating: "x", count: 2_000)
     for number in numbers {
+      // Digits that no compression makes small.
+      var digits = UInt64(number) &+ 1
+      let filler = (0..<160).map { _ -> String in
+        digits = digits &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return String(digits, radix: 36)
+      }.joined()
       let time = Workload.start + Int64(number) * 100
       let value = "{\"sensor_id\":\"s-\(number % 7)\",\"temperature\":1.5,\"ts\":\(time),\"filler\":\"\(filler)\"}"
       try producer.produce(key: nil, value: Array(value.utf8), partition: 0, timestamp: nil)

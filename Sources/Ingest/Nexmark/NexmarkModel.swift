@@ -38,7 +38,11 @@ struct NexmarkModel: Sendable {
   var disorderGroup: Int64 = 1 {
     didSet {
       multiplier = 953
-      while !isFaithful, Self.greatestCommonDivisor(multiplier, disorderGroup) > 1 { multiplier += 1 }
+      // Every event once, and not all where they were.
+      while !isFaithful,
+        Self.greatestCommonDivisor(multiplier, disorderGroup) > 1
+          || (disorderGroup > 2 && multiplier % disorderGroup == 1)
+      { multiplier += 1 }
     }
   }
   private(set) var multiplier: Int64 = 953
