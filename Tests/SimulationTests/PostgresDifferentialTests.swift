@@ -47,7 +47,7 @@ struct PostgresDifferentialTests {
     for attempt in 1...UInt64.random(in: 1...3, using: &random) {
       let sides = [
         try Side(trial, url: server.url, PostgresConnection.opener),
-        try Side(trial, url: "simulated", simulated.opener(for: process))
+        try Side(trial, url: "postgresql://simulated/weir", simulated.opener(for: process))
       ]
       let owner = JobOwner(lineage: "L", attempt: attempt)
       let newest = CheckpointID(history.checkpoint)

@@ -77,9 +77,7 @@ struct PostgresTrial {
   /// The table as the job declares it.
   var definition: TableDefinition {
     let location = SourceLocation(line: 1, column: 1)
-    let options = [
-      "connector": "postgres", "mode": isUpsert ? "upsert" : "append", "url": "postgresql://weir@simulated"
-    ]
+    let options = ["connector": "postgres", "mode": isUpsert ? "upsert" : "append"]
     return TableDefinition(
       name: name,
       columns: columns.map {
