@@ -75,11 +75,16 @@ struct MaintenanceTests {
     // Files of a writer that crashed, of one that is about to commit, and of nobody yet.
     let crashed = try await fixture.write(TableAppendTests.columns(10..<20))
     let pending = try await fixture.write(TableAppendTests.columns(20..<30))
-    let later = Int64(Date().timeIntervalSince1970 * 1000) + 3600_000
+    // Files are dated by the store; a clock that is ahead makes none of them old.
     var environment = CommitEnvironment.system
-    environment.nowMilliseconds = { later }
+    environment.nowMilliseconds = { Int64(Date().timeIntervalSince1970 * 1000) + 365 * 86_400_000 }
     let young = try await OrphanRemoval().run(&fixture.table, environment: environment)
     #expect(young.orphans == [])
+    for file in crashed + pending {
+      let path = "/" + file.filePath.dropFirst(5).drop { $0 == "/" }
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSinceNow: -3600)], ofItemAtPath: path)
+    }
     let removal = OrphanRemoval(graceMilliseconds: 60_000, protected: pending.map(\.filePath))
     let report = try await removal.run(&fixture.table, environment: environment)
     #expect(report.orphans == crashed.map(\.filePath))

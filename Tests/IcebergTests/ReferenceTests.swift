@@ -19,7 +19,8 @@ struct ReferenceTests {
       tables.append(("\(location)#\(name)", try await fixture.rows(.reference(name))))
     }
     try RowsJudge.expectSame(tables, comment)
-    #expect(try fixture.validate() == [])
+    // A file that was picked into another branch is in two snapshots, with the number that it got in each.
+    #expect(try fixture.validate(["--ignore", "entry.immutable"]) == [])
   }
 
   @Test(
