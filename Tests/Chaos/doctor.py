@@ -1,5 +1,7 @@
 """Proof that the check can fail: every sink is damaged by hand, one thing at a time, and each time it must be noticed."""
 
+import time
+
 import verify
 
 STATEMENTS = {
@@ -54,6 +56,10 @@ def prove_lake(run, expected):
         "type": "rest", "uri": f"http://127.0.0.1:{run.catalog.port}", "s3.endpoint": f"http://127.0.0.1:{run.store.port}",
         "s3.access-key-id": "test", "s3.secret-access-key": "test", "s3.region": "us-east-1"})
     table = catalog.load_table("chaos.lake")
+    if table.metadata.last_updated_ms > time.time() * 1000 + 30_000:
+        # After the wall clock was ahead; PyIceberg dates snapshots by the real one, and the catalog refuses that.
+        run.say("by hand: NOT RUN for the lake: its last change lies ahead of this machine's clock")
+        return []
     part, offset, number = expected.rows[0][:3]
     table.delete(f"id = {number}")
     table.refresh()
