@@ -74,7 +74,8 @@ struct StoreTransportTests {
     for (answer, expected) in cases {
       let request = HTTPTransportRequest(
         method: "PUT", url: "http://user:pw@127.0.0.1:\(server.port)/path?token=hidden", body: .bytes([1, 2]),
-        responseBytesMax: 100)
+        // A machine that is busy with all tests at once may be long in answering.
+        timeoutMilliseconds: 600_000, responseBytesMax: 100)
       let (kind, response, message) = await kind(transport, request)
       #expect(kind == expected, "\(answer.prefix(60)): \(message)")
       #expect(expected != nil || response?.status == 204)

@@ -200,15 +200,6 @@ BUGS = [
         ),
     ),
     bug(
-        "checkpoint-deleted-early",
-        "old checkpoints are deleted although sinks still need their files",
-        (
-            "Checkpointing/CheckpointCoordinatorMachine.swift",
-            "    let spare = stored.dropLast(policy.retain).filter { $0 <= done }",
-            "    let spare = BUG ? Array(stored.dropLast(1)) : stored.dropLast(policy.retain).filter { $0 <= done }",
-        ),
-    ),
-    bug(
         "window-state-not-restored",
         "open windows are lost in a restart",
         (
@@ -233,15 +224,6 @@ BUGS = [
             "Actors/PartitionActor.swift",
             "    try await forwardWatermark(Timestamp(microseconds: decoder.watermark))\n    while",
             "    if !BUG { try await forwardWatermark(Timestamp(microseconds: decoder.watermark)) }\n    while",
-        ),
-    ),
-    bug(
-        "region-behind-its-sinks",
-        "a region restarts from an older checkpoint than its sinks hold",
-        (
-            "Actors/Engine+Start.swift",
-            "    let ahead = context.sinks.keys.sorted().map { ($0, context.ledger.newest($0)) }\n",
-            "    let ahead = context.sinks.keys.sorted().filter { _ in !BUG }.map { ($0, context.ledger.newest($0)) }\n",
         ),
     ),
     bug(
