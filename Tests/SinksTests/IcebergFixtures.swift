@@ -19,7 +19,7 @@ final class IcebergWorld {
   let files: ScratchFileStore
   let store: any ObjectStore
   var lineage = "L"
-  private(set) var attempt: UInt64 = 0
+  var attempt: UInt64 = 0
   /// The newest checkpoint that has a manifest, and what it says.
   private(set) var newest: UInt64 = 0
   private(set) var pending: [PendingCommit] = []
