@@ -33,11 +33,12 @@ struct CheckpointWriter: Sendable {
 
   /// Stores state and manifest of `collected`.
   ///
-  /// - Parameter sealed: the epochs that the manifest adds, in the order of commits per sink.
+  /// - Parameter sealed: the epochs that the manifest adds, in the order of commits per sink, with the positions that each
+  ///   covers.
   /// - Returns: the pending commits that the manifest adds, and the bytes of the checkpoint.
   /// - Throws: ``Runtime/SnapshotStoreError``.
   func write(
-    _ collected: CollectedCheckpoint, sealed: [(SealedCommit, SealedEpoch)]
+    _ collected: CollectedCheckpoint, sealed: [(SealedCommit, SealedEpoch, SourcePositions)]
   ) async throws -> (commits: [PendingCommit], bytes: Int) {
     var operators: [String: OperatorState] = [:]
     for (receiver, snapshot) in collected.windows {
@@ -47,7 +48,7 @@ struct CheckpointWriter: Sendable {
       let known = operators[id]
       operators[id] = OperatorState(files: (known?.files ?? []) + state.files, watermark: Self.greatest(known, state))
     }
-    let commits = pendingCommits(sealed, positions: collected.positions)
+    let commits = pendingCommits(sealed)
     let manifest = Manifest(
       job: job.name, owner: job.store.store.owner, checkpoint: collected.checkpoint,
       createdMicroseconds: job.clock.wallMicroseconds(), partitions: partitionStates(collected), operators: operators,
@@ -60,11 +61,9 @@ struct CheckpointWriter: Sendable {
 
   /// Each commit starts where the one before it ends. An epoch of an abandoned checkpoint is a commit of its own: its
   /// rows are in no other.
-  private func pendingCommits(
-    _ sealed: [(SealedCommit, SealedEpoch)], positions: SourcePositions
-  ) -> [PendingCommit] {
+  private func pendingCommits(_ sealed: [(SealedCommit, SealedEpoch, SourcePositions)]) -> [PendingCommit] {
     var reached: [String: CheckpointID] = [:]
-    return sealed.map { commit, epoch in
+    return sealed.map { commit, epoch, positions in
       defer { reached[commit.sink] = commit.checkpoint }
       return PendingCommit(
         sink: commit.sink, checkpoint: commit.checkpoint, from: reached[commit.sink] ?? job.ledger.newest(commit.sink),

@@ -24,6 +24,9 @@ actor Coordinator {
   private var machine: CheckpointCoordinatorMachine
   private var collected: [CheckpointID: CollectedCheckpoint] = [:]
   private var sealed: [SealedCommit: SealedEpoch] = [:]
+  /// By checkpoint, also an abandoned one: where the partitions stood at its barrier. A sink seals only after all partitions
+  /// that feed it have answered, so these are the positions that its epoch covers.
+  private var barriers: [CheckpointID: SourcePositions] = [:]
   private var ended: Set<PartitionID> = []
   private var endedWindows = 0
   private var isEnding: CoordinatorOutcome?
@@ -32,7 +35,7 @@ actor Coordinator {
 
   private struct StoreRequest: Sendable {
     let collected: CollectedCheckpoint
-    let sealed: [(SealedCommit, SealedEpoch)]
+    let sealed: [(SealedCommit, SealedEpoch, SourcePositions)]
   }
 
   init(
@@ -107,6 +110,7 @@ actor Coordinator {
     switch event {
     case .partitionAcknowledged(let partition, let checkpoint, let snapshot):
       collected[checkpoint]?.partitions[partition] = snapshot
+      barriers[checkpoint, default: SourcePositions()][partition] = snapshot.nextOffset
       checkAccount(partition, snapshot)
       try await perform(machine.acknowledged(partition.description, checkpoint, now: now))
     case .windowAcknowledged(let stage, let shard, let checkpoint, let snapshot):
@@ -192,8 +196,11 @@ actor Coordinator {
   private func requestStore(_ checkpoint: CheckpointID, _ commits: [SealedCommit]) throws {
     guard var parts = collected.removeValue(forKey: checkpoint) else { return }
     parts.endedPartitions = ended
-    let epochs = commits.compactMap { commit in sealed[commit].map { (commit, $0) } }
-    positions[checkpoint] = parts.positions
+    let reached = parts.positions
+    let epochs = commits.compactMap { commit in
+      sealed[commit].map { (commit, $0, barriers[commit.checkpoint] ?? reached) }
+    }
+    positions[checkpoint] = reached
     guard storing.post(StoreRequest(collected: parts, sealed: epochs)) else { throw MailboxOverflow() }
   }
 
@@ -204,6 +211,8 @@ actor Coordinator {
       let pending = job.ledger.pendingCount(commit.sink)
       job.boards.sink(commit.sink).update { $0.pendingCommits = pending }
     }
+    // Later manifests name later epochs only.
+    barriers = barriers.filter { $0.key > checkpoint }
     if let seconds = job.history.completed(checkpoint, bytes: bytes, monotonic: now) {
       job.metrics.checkpointCompleted(seconds: seconds, bytes: bytes)
     }

@@ -5,6 +5,8 @@ public struct Reference: Sendable {
   public private(set) var passed: [String] = []
   /// The rows of the table `windows`, as JSON objects, in order.
   public private(set) var windows: [String] = []
+  /// By partition: the offsets of the records whose rows are in ``passed``, ascending.
+  public private(set) var passedOffsets: [[Int64]] = []
   /// Records that cannot be read, as `partition/offset`.
   public private(set) var dead: [String] = []
   /// Rows that are late, as `partition/offset`.
@@ -33,13 +35,17 @@ public struct Reference: Sendable {
     var final = Int64.max
     for (number, partition) in partitions.enumerated() {
       var watermark = Int64.min
+      passedOffsets.append([])
       for record in partition.records {
         records += 1
         guard let row = ReferenceRecord(record.value) else {
           dead.append("\(number)/\(record.offset)")
           continue
         }
-        if let value = row.value, value >= 0 { passed.append(Self.passedRow(row, value * 2)) }
+        if let value = row.value, value >= 0 {
+          passed.append(Self.passedRow(row, value * 2))
+          passedOffsets[number].append(record.offset)
+        }
         let open = Self.starts(row.time, size * 1000, slide * 1000).filter { $0 + size * 1000 > watermark }
         if open.isEmpty { late.append("\(number)/\(record.offset)") }
         for start in open { groups[Group(sensor: row.sensor, start: start), default: Totals()].add(row.value) }

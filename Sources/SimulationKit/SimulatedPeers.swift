@@ -48,6 +48,8 @@ final class SimulatedPeers: @unchecked Sendable {
   let kind: SinkKind
   let topics: [SimulatedTopic]
   let disk: SimulatedDisk
+  /// Is told of every commit to a plain table.
+  var committed: (SimulatedTable) -> Void = { _ in }
   private var tables: [String: SimulatedTable] = [:]
   private let kafka: KafkaSinkPeer
   private let iceberg: IcebergPeer?
@@ -73,6 +75,7 @@ final class SimulatedPeers: @unchecked Sendable {
   private func table(_ name: String) -> SimulatedTable {
     if let table = tables[name] { return table }
     let table = SimulatedTable(name, in: world)
+    table.committed = { [weak self] in self?.committed($0) }
     tables[name] = table
     return table
   }

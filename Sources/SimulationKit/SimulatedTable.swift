@@ -14,6 +14,8 @@ public final class SimulatedTable: @unchecked Sendable {
   public private(set) var position: SinkPosition?
   /// The table's name.
   public let name: String
+  /// Is told of every commit that took effect.
+  var committed: (SimulatedTable) -> Void = { _ in }
   fileprivate unowned let world: SimulatedWorld
 
   /// An empty table.
@@ -43,6 +45,7 @@ public final class SimulatedTable: @unchecked Sendable {
       rows += lines
       position = SinkPosition(owner: owner, checkpoint: pending.checkpoint, sources: pending.sources)
       world.trace("commit \(name) checkpoint \(pending.checkpoint) rows \(lines.count) by attempt \(owner.attempt)")
+      committed(self)
       return CommitOutcome(rowsApplied: lines.count)
     }
   }

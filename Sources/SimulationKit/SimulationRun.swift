@@ -1,5 +1,6 @@
 import Actors
 import Checkpointing
+import Columnar
 import Logging
 import Runtime
 import SQL
@@ -133,6 +134,21 @@ final class SimulationRun: @unchecked Sendable {
       ], environment: [:], cores: 1)
   }
 
+  /// A position says which records a table's rows come from: those, and no others.
+  private func checkPosition(_ table: SimulatedTable) {
+    guard table.name == "passed", let position = table.position else { return }
+    var expected = 0
+    for (partition, offsets) in workload.passedOffsets.enumerated() {
+      let next = position.sources[PartitionID(source: Workload.source, name: String(partition))] ?? 0
+      expected += offsets.prefix { $0 < next }.count
+    }
+    if table.rows.count != expected {
+      world.violate(
+        "passed holds \(table.rows.count) rows at checkpoint \(position.checkpoint), and its position covers \(expected)"
+      )
+    }
+  }
+
   /// Runs to the end. For a user's file another run, to which nothing happens, first finds out what its sinks must hold.
   func run() throws -> SimulationResult {
     if options.pipeline != nil, !isReference {
@@ -148,6 +164,7 @@ final class SimulationRun: @unchecked Sendable {
     world.trace(
       "seed \(options.seed) sinks \(peers.kind.rawValue) faults \(world.faults.strengths.keys.map(\.rawValue).sorted())"
     )
+    if !workload.passedOffsets.isEmpty { peers.committed = { [unowned self] in checkPosition($0) } }
     start()
     plotEvents()
     let limit = calmAt + 900_000_000_000

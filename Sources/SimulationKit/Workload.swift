@@ -15,6 +15,8 @@ public struct Workload: Sendable {
   public var late: [String]
   /// Whether the job reads to the ends that it finds at its start, and fires what is left.
   public var isBounded: Bool
+  /// By partition of the built-in source: the offsets of the records that become rows of the table `passed`.
+  var passedOffsets: [[Int64]] = []
 
   /// When the last record becomes visible, in nanoseconds.
   public var lastArrival: Int64 {
@@ -44,6 +46,7 @@ public struct Workload: Sendable {
     let reference = Reference(
       partitions: partitions, delay: shape.delay, size: shape.size, slide: shape.slide, isBounded: shape.isBounded)
     expected = ["passed": reference.passed, "windows": reference.windows]
+    passedOffsets = reference.passedOffsets
     dead = reference.dead.map { "\(Self.source)/\($0)" }
     late = reference.late.map { "\(Self.source)/\($0)" }
   }
