@@ -88,6 +88,15 @@ struct MaintenanceFixture: Sendable {
     return Dictionary(grouping: tasks) { TablePartition($0.entry.file) }.values.map(\.count).max() ?? 0
   }
 
+  /// Makes data files look older by some seconds: files are dated by the store's clock, which no test can set.
+  func backdate(_ files: [DataFile], by seconds: Double) throws {
+    for file in files {
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date().addingTimeInterval(-seconds)],
+        ofItemAtPath: String(file.filePath.dropFirst("file://".count)))
+    }
+  }
+
   /// Every file below the table's directory.
   func files() throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: directory + "/wh/ns/t").filter { $0.contains(".") }.sorted()

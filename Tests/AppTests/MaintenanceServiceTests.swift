@@ -130,6 +130,7 @@ struct MaintenanceServiceTests {
     for part in 0..<6 { try await fixture.append(Int64(part) * 10..<Int64(part + 1) * 10) }
     let pending = try await fixture.write(100..<110, fixture.table())
     let lost = try await fixture.write(200..<210, fixture.table())
+    try fixture.backdate(pending + lost, by: 3600)
     var policy = Self.policy
     policy.orphanIntervalMilliseconds = 60_000
     policy.orphanGraceMilliseconds = 1000
