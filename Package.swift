@@ -151,6 +151,8 @@ let package = Package(
     .executableTarget(
       name: "Fuzzing", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/Driver", swiftSettings: strict,
       linkerSettings: [.linkedLibrary("jemalloc")]),
+    // Starts the driver, which is built with it.
+    .testTarget(name: "FuzzingTests", dependencies: ["FuzzTargets", "Fuzzing"], swiftSettings: strict),
     .testTarget(
       name: "ParquetTests", dependencies: ["Columnar", "Parquet"], swiftSettings: strict),
     .testTarget(

@@ -25,6 +25,33 @@ extension UnsafeMutablePointer where Pointee == DecoderState {
     return close + 1
   }
 
+  /// Passes over a string of ASCII without escapes, or a number without an exponent.
+  @inline(__always)
+  func skipPlain(_ start: Bytes, _ end: Bytes) -> Bytes? {
+    guard start < end else { return nil }
+    if start.pointee == 0x22 {
+      guard let (close, hasHighBytes) = plainEnd(start + 1, end), !hasHighBytes else { return nil }
+      return close + 1
+    }
+    let whole = start.pointee == 0x2d ? start + 1 : start
+    var position = skipDigits(whole, end)
+    let count = position - whole
+    guard count > 0, count == 1 || whole.pointee != 0x30, position < end else { return nil }
+    if position.pointee == 0x2e {
+      let fraction = position + 1
+      position = skipDigits(fraction, end)
+      guard position > fraction, position < end else { return nil }
+    }
+    return position.pointee | 0x20 == 0x65 ? nil : position
+  }
+
+  @inline(__always)
+  private func skipDigits(_ start: Bytes, _ end: Bytes) -> Bytes {
+    var position = start
+    while position < end, isASCIIDigit(position.pointee) { position += 1 }
+    return position
+  }
+
   /// The closing quote of a string without escapes and control characters, and whether it has bytes beyond ASCII.
   @inline(__always)
   func plainEnd(_ start: Bytes, _ end: Bytes) -> (Bytes, Bool)? {

@@ -97,6 +97,7 @@ extension UnsafeMutablePointer where Pointee == DecoderState {
 
   /// Checks a string whose opening quote is before `start`; the position behind the closing quote.
   func skipString(_ start: Bytes, _ end: Bytes, field: Int = -1) -> Bytes? {
+    if let (close, hasHighBytes) = plainEnd(start, end), !hasHighBytes { return close + 1 }
     var position = start
     var hasHighBytes = false
     while position < end {

@@ -42,8 +42,12 @@ extension UnsafeMutablePointer where Pointee == DecoderState {
           position = next
           previous = index
         } else {
-          guard let next = skipValue(position, end) else { return false }
-          position = next
+          if let next = skipPlain(position, end) {
+            position = next
+          } else {
+            guard let next = skipValue(position, end) else { return false }
+            position = next
+          }
           if index >= 0 { previous = index }
         }
         position = skipSpace(position, end)

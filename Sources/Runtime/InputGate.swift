@@ -116,6 +116,8 @@ public final class InputGate: Sendable {
 
   private func waitForElement(isolation: isolated (any Actor)? = #isolation) async {
     await withTaskCancellationHandler {
+      // As in `Signal`: what captures the actor stays on it.
+      _ = isolation
       await withCheckedContinuation { continuation in
         // Cancellation is looked at with the lock held: a cancellation that comes later finds the continuation.
         state.withLock { $0.machine.consumerWaited(waiter: continuation, isCancelled: Task.isCancelled) }?.resume()
@@ -145,6 +147,7 @@ public final class InputGate: Sendable {
     let started = SystemClock.monotonicNanoseconds()
     state.withLock { $0.blockedSince[input] = started }
     await withTaskCancellationHandler {
+      _ = isolation
       await withCheckedContinuation { continuation in
         state.withLock {
           $0.machine.producerWaited(input: input, rows: rows, waiter: continuation, isCancelled: Task.isCancelled)

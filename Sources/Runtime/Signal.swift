@@ -25,6 +25,8 @@ public final class Signal: Sendable {
       try Task.checkCancellation()
       if isSet.exchange(false, ordering: .acquiringAndReleasing) { return }
       await withTaskCancellationHandler {
+        // A closure stays on its caller's actor only if it captures it; otherwise every wait costs two thread switches.
+        _ = isolation
         await withCheckedContinuation { park($0) }
       } onCancel: {
         takeWaiter()?.resume()

@@ -45,12 +45,12 @@ BUGS = [
         "PostgreSQL rows are committed before the position is written",
         (
             "Sinks/Postgres/PostgresCommitter.swift",
-            "      let outcome = try apply()\n",
-            """      let outcome = try apply()
-      if BUG {
-        try commitTransaction(session)
-        try session.run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-      }
+            "    let outcome = try epoch.finish()\n",
+            """    let outcome = try epoch.finish()
+    if BUG {
+      try commitTransaction(session)
+      try session.run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+    }
 """,
         ),
     ),

@@ -3,10 +3,14 @@ import Glibc
 import Synchronization
 
 /// Passes bytes between a client and a PostgreSQL server, and cuts both connections when it sees a pattern from the
-/// client: before passing it on, or after, without the answer.
+/// client: before passing it on, or after, without the answer. Or it holds a client back, as one that is stopped.
 public final class CuttingProxy: Sendable {
   /// When a connection is cut.
-  public enum Cut: Sendable { case never, beforePassing, afterPassing }
+  public enum Cut: Sendable {
+    case never, beforePassing, afterPassing
+    /// Not cut: nothing of the client is passed on until ``release()``.
+    case hold
+  }
 
   /// The TCP port on 127.0.0.1 that clients connect to.
   public let port: Int
@@ -14,8 +18,9 @@ public final class CuttingProxy: Sendable {
   private let listener: Int32
   private let pattern = Mutex<(bytes: [UInt8], cut: Cut)>(([], .never))
   private let cuts = Atomic<Int>(0)
+  private let held = DispatchSemaphore(value: 0)
 
-  /// How many connections were cut.
+  /// How many connections were cut, or held.
   public var cutCount: Int { cuts.load(ordering: .sequentiallyConsistent) }
 
   /// A proxy of the server on a port of 127.0.0.1.
@@ -39,6 +44,9 @@ public final class CuttingProxy: Sendable {
 
   /// Cuts the next connection whose client sends `text`.
   public func cut(_ cut: Cut, at text: String) { pattern.withLock { $0 = (Array(text.utf8), cut) } }
+
+  /// Lets a connection that is held go on.
+  public func release() { held.signal() }
 
   private static func loopback(_ port: Int) -> sockaddr_in {
     var address = sockaddr_in()
@@ -76,6 +84,7 @@ public final class CuttingProxy: Sendable {
       guard count > 0 else { break }
       let cut = watches ? takeCut(buffer[..<count]) : .never
       if cut == .beforePassing { break }
+      if cut == .hold { held.wait() }
       if cut == .afterPassing {
         // The client is cut off first, so that no answer can reach it; the server then gets the message.
         shutdown(source, Int32(SHUT_RDWR))

@@ -2,11 +2,30 @@ import Actors
 import PostgresClient
 
 /// Brings an epoch's rows into the target, inside a transaction that somebody else begins and commits.
-struct PostgresApply {
+protocol PostgresEpochWriter {
+  /// Sends the rows to the server, which takes as long as they are many; nobody waits for it.
+  mutating func send() throws
+
+  /// Brings the rows to where they belong, under the lock of the position.
+  mutating func finish() throws -> CommitOutcome
+}
+
+/// All rows at once; a row that the target refuses fails the whole.
+struct PostgresApply: PostgresEpochWriter {
   let session: any PostgresSession
   let configuration: PostgresConfiguration
   let payload: PostgresPayload
   let reader: SpillReader
+  private var isStaged = false
+
+  init(
+    session: any PostgresSession, configuration: PostgresConfiguration, payload: PostgresPayload, reader: SpillReader
+  ) {
+    self.session = session
+    self.configuration = configuration
+    self.payload = payload
+    self.reader = reader
+  }
 
   /// The temporary table of `upsert`; it lives in a schema of its own and goes away with the transaction.
   static let stage = "pg_temp.weir_stage"
@@ -16,23 +35,22 @@ struct PostgresApply {
   /// The last bytes: a field count of -1.
   static let trailer: [UInt8] = [0xff, 0xff]
 
-  /// All rows at once; a row that the target refuses fails the whole.
-  func apply() throws -> CommitOutcome {
+  mutating func send() throws {
+    guard payload.rowCount > 0 else { return }
+    isStaged = try payload.mode == .upsert || !targetHasWrittenTypes()
+    if isStaged { try createStage() }
+    try copyAll(into: isStaged ? PostgresApply.stage : configuration.tableName.quoted)
+  }
+
+  func finish() throws -> CommitOutcome {
     guard payload.rowCount > 0 else { return CommitOutcome(rowsApplied: 0) }
-    if payload.mode == .append {
-      if try targetHasWrittenTypes() {
-        try copyAll(into: configuration.tableName.quoted)
-      } else {
-        try createStage()
-        try copyAll(into: PostgresApply.stage)
-        try session.run(
-          "INSERT INTO \(configuration.tableName.quoted) (\(columnList)) SELECT \(columnList) FROM \(PostgresApply.stage)"
-        )
-      }
-    } else {
-      try createStage()
-      try copyAll(into: PostgresApply.stage)
+    if payload.mode == .upsert {
       try merge(nil)
+    } else if isStaged {
+      try session.run(
+        """
+        INSERT INTO \(configuration.tableName.quoted) (\(columnList)) SELECT \(columnList) FROM \(PostgresApply.stage)
+        """)
     }
     return CommitOutcome(rowsApplied: payload.rowCount)
   }

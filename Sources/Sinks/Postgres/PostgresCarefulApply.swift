@@ -4,7 +4,7 @@ import PostgresClient
 
 /// Brings an epoch's rows into the target although some of them are refused: those are found by halving, kept in
 /// `weir.rejected` in the same transaction, and left out. Slow, and only used when the whole epoch failed.
-struct PostgresCarefulApply {
+struct PostgresCarefulApply: PostgresEpochWriter {
   private let whole: PostgresApply
   private let checkpoint: CheckpointID
   private var outcome = CommitOutcome(rowsApplied: 0)
@@ -20,27 +20,25 @@ struct PostgresCarefulApply {
     self.checkpoint = checkpoint
   }
 
-  /// Applies what can be applied.
-  mutating func apply() throws -> CommitOutcome {
-    if whole.payload.mode == .append {
-      guard try whole.targetHasWrittenTypes() else {
-        throw SinkError(
-          sink: whole.configuration.sink, severity: .fatal,
-          message: """
-            column types of table \(whole.configuration.tableName.quoted) were changed while the job ran, and some \
-            waiting row does not fit the new ones; change the types back until the job has caught up
-            """)
-      }
-      try copyPieces(into: whole.configuration.tableName.quoted)
-      outcome.rowsApplied = whole.payload.rowCount - outcome.rejectedCount
-    } else {
+  mutating func send() throws {
+    guard whole.payload.mode == .append else {
       try whole.createStage()
-      try copyPieces(into: PostgresApply.stage)
-      let refusedByCopy = outcome.rejectedCount
-      try merge(0..<Int64(whole.payload.rowCount))
-      outcome.rowsApplied = whole.payload.rowCount - outcome.rejectedCount
-      precondition(outcome.rejectedCount >= refusedByCopy)
+      return try copyPieces(into: PostgresApply.stage)
     }
+    guard try whole.targetHasWrittenTypes() else {
+      throw SinkError(
+        sink: whole.configuration.sink, severity: .fatal,
+        message: """
+          column types of table \(whole.configuration.tableName.quoted) were changed while the job ran, and some \
+          waiting row does not fit the new ones; change the types back until the job has caught up
+          """)
+    }
+    try copyPieces(into: whole.configuration.tableName.quoted)
+  }
+
+  mutating func finish() throws -> CommitOutcome {
+    if whole.payload.mode == .upsert { try merge(0..<Int64(whole.payload.rowCount)) }
+    outcome.rowsApplied = whole.payload.rowCount - outcome.rejectedCount
     return outcome
   }
 

@@ -55,9 +55,9 @@ actor PostgresCommitter {
     let reader = SpillReader(rows: payload.rows, inline: inline, files: files)
     return try withSession { session in
       do {
-        return try transaction(pending, owner, session) {
-          try PostgresApply(session: session, configuration: configuration, payload: payload, reader: reader).apply()
-        }
+        return try transaction(
+          pending, owner, session,
+          PostgresApply(session: session, configuration: configuration, payload: payload, reader: reader))
       } catch let failure as PostgresFailure where failure.category == .data {
         logger.warning(
           "a row was refused by the target; looking for it",
@@ -66,12 +66,11 @@ actor PostgresCommitter {
           ])
       }
       try session.run("ROLLBACK")
-      return try transaction(pending, owner, session) {
-        var careful = PostgresCarefulApply(
+      return try transaction(
+        pending, owner, session,
+        PostgresCarefulApply(
           session: session, configuration: configuration, payload: payload, reader: reader,
-          checkpoint: pending.checkpoint)
-        return try careful.apply()
-      }
+          checkpoint: pending.checkpoint))
     }
   }
 
@@ -80,26 +79,40 @@ actor PostgresCommitter {
     lane.stop()
   }
 
-  /// Reads the position and, when it says so, runs `apply` and moves it, all in one transaction.
+  /// Reads the position and, when it says so, writes the epoch and moves the position, all in one transaction.
+  ///
+  /// The position is locked only when the rows are on the server: a process that is stopped while it sends them must not
+  /// keep its successor from taking over. What the position says then is what counts; before, it only saves sending rows.
   private func transaction(
-    _ pending: PendingCommit, _ owner: JobOwner, _ session: any PostgresSession, _ apply: () throws -> CommitOutcome
+    _ pending: PendingCommit, _ owner: JobOwner, _ session: any PostgresSession, _ epoch: some PostgresEpochWriter
   ) throws -> CommitOutcome {
+    var epoch = epoch
     // Deferred constraints would only be checked by COMMIT, where no row could be blamed any more.
     try session.run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET CONSTRAINTS ALL IMMEDIATE")
     let positions = PostgresPositions(session: session, job: configuration.job, sink: configuration.sink)
+    guard try applies(pending, owner, stored: positions.read()) else { return try skip(session) }
+    try epoch.send()
     let stored = try positions.lock()
+    guard try applies(pending, owner, stored: stored) else { return try skip(session) }
+    let outcome = try epoch.finish()
+    try positions.write(
+      SinkPosition(owner: owner, checkpoint: pending.checkpoint, sources: pending.sources), replacing: stored)
+    try commitTransaction(session)
+    return outcome
+  }
+
+  /// Whether the epoch is the next one; `false` when it was committed before.
+  private func applies(_ pending: PendingCommit, _ owner: JobOwner, stored: SinkPosition?) throws -> Bool {
     switch pending.decide(stored: stored, owner: owner) {
     case .conflict(let conflict): throw conflict
-    case .skip:
-      try session.run("ROLLBACK")
-      return CommitOutcome(rowsApplied: 0, wasSkipped: true)
-    case .apply:
-      let outcome = try apply()
-      let position = SinkPosition(owner: owner, checkpoint: pending.checkpoint, sources: pending.sources)
-      try positions.write(position, replacing: stored)
-      try commitTransaction(session)
-      return outcome
+    case .skip: false
+    case .apply: true
     }
+  }
+
+  private func skip(_ session: any PostgresSession) throws -> CommitOutcome {
+    try session.run("ROLLBACK")
+    return CommitOutcome(rowsApplied: 0, wasSkipped: true)
   }
 
   private func commitTransaction(_ session: any PostgresSession) throws {

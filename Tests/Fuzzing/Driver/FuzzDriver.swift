@@ -1,7 +1,7 @@
 import Foundation
 import FuzzTargets
 
-/// Tries inputs until one fails; see `docs/guarantees-fuzzing.md`.
+/// Tries inputs until one fails; see `docs/guarantees.md`.
 ///
 /// ```
 /// Fuzzing list

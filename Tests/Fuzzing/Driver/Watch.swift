@@ -1,4 +1,5 @@
 import Foundation
+import FuzzTargets
 
 /// Runs workers, restarts them behind inputs that ended them, and reports those inputs.
 struct Watch {
@@ -31,32 +32,31 @@ struct Watch {
 
   /// What ended the worker; `nil` when it did all of its work.
   private func work(from: UInt64, box: BlackBox, path: String) throws -> String? {
-    let log = path + ".log"
-    try Data().write(to: URL(fileURLWithPath: log))
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    process.arguments = ["work", target, "\(seed)", "\(from)", "\(iterations)", path]
-    process.standardError = FileHandle(forWritingAtPath: log)
-    process.standardInput = FileHandle.nullDevice
-    var environment = ProcessInfo.processInfo.environment
-    environment["SWIFT_BACKTRACE"] = "enable=yes,color=no,threads=crashed,images=none,interactive=no,limit=24"
-    process.environment = environment
-    try process.run()
+    let program = try ChildProgram(
+      [try Self.program, "work", target, "\(seed)", "\(from)", "\(iterations)", path], output: path + ".log",
+      environment: [
+        "SWIFT_BACKTRACE": "enable=yes,color=no,threads=crashed,images=none,interactive=no,limit=24"
+      ])
     var (tries, since) = (box.tries, Date())
-    while process.isRunning {
+    while true {
+      switch program.end() {
+      case .exit(0): return nil
+      case .exit(Worker.failureStatus): return "the property does not hold"
+      case .exit(let status): return "exit status \(status)"
+      case .signal(let signal): return "ended by signal \(signal)"
+      case nil: break
+      }
       usleep(20_000)
       if box.tries != tries { (tries, since) = (box.tries, Date()) }
       if Date().timeIntervalSince(since) > patience {
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        program.kill()
         return "no end within \(Int(patience)) s"
       }
     }
-    process.waitUntilExit()
-    if process.terminationReason == .uncaughtSignal { return "ended by signal \(process.terminationStatus)" }
-    if process.terminationStatus == 0 { return nil }
-    return process.terminationStatus == Worker.failureStatus
-      ? "the property does not hold" : "exit status \(process.terminationStatus)"
+  }
+
+  private static var program: String {
+    get throws { try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") }
   }
 
   private func report(_ outcome: String, _ box: BlackBox, log: String) throws {
