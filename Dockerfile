@@ -9,6 +9,7 @@ WORKDIR /weir
 COPY Package.swift Package.resolved* ./
 COPY Sources Sources
 COPY Tests Tests
+COPY Benchmarks Benchmarks
 COPY Pipelines Pipelines
 # Cached between builds; the binary is copied out because the cache is not part of the image. The Swift runtime is linked
 # into it: what remains are the Debian libraries of the second stage.
