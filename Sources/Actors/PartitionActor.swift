@@ -51,7 +51,7 @@ actor PartitionActor {
     let groupLimit: Int
   }
 
-  private let lane: Lane
+  nonisolated let lane: Lane
   nonisolated var unownedExecutor: UnownedSerialExecutor { lane.asUnownedSerialExecutor() }
 
   nonisolated let partition: PartitionID

@@ -37,13 +37,14 @@ struct Region: Sendable {
   ///   them. `nil` does not look for any.
   func run(watching known: [PartitionID]?, _ job: JobContext) async throws -> CoordinatorOutcome {
     try await withThrowingTaskGroup(of: CoordinatorOutcome?.self) { group in
+      // Their waits end on their own lane, without a detour: see `Lane`.
       for actor in partitions {
-        group.addTask {
+        group.addTask(executorPreference: actor.lane) {
           try await actor.run(); return nil
         }
       }
       for actor in windows {
-        group.addTask {
+        group.addTask(executorPreference: actor.lane) {
           try await actor.run(); return nil
         }
       }

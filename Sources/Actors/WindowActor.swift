@@ -29,7 +29,7 @@ actor WindowActor {
     let restoredWatermark: Timestamp
   }
 
-  private let lane: Lane
+  nonisolated let lane: Lane
   nonisolated var unownedExecutor: UnownedSerialExecutor { lane.asUnownedSerialExecutor() }
 
   nonisolated let gate: InputGate

@@ -20,8 +20,11 @@ public protocol LaneHost: Sendable {
 /// ```
 /// A blocking call stalls every actor of the lane: only lanes made for input and output may block.
 ///
+/// It is a task executor as well. A task that waits is resumed on the executor that it prefers, and goes on to its actor from
+/// there: one that prefers its actor's lane is resumed on it at once, any other by way of a thread of the default pool.
+///
 /// `@unchecked Sendable`: `queue`, `isParked`, `isStopping` and `isRunning` are only touched while `mutex` is held.
-public final class Lane: SerialExecutor, @unchecked Sendable {
+public final class Lane: SerialExecutor, TaskExecutor, @unchecked Sendable {
   /// Who runs the jobs of the lanes that the current task makes; `nil`: a thread for each.
   @TaskLocal public static var host: (any LaneHost)?
 
@@ -77,6 +80,11 @@ public final class Lane: SerialExecutor, @unchecked Sendable {
   /// The reference that an actor's `unownedExecutor` returns.
   public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
+  /// Runs a job of this lane on the calling thread, which a ``LaneHost`` may do.
+  public func run(_ job: UnownedJob) {
+    job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+  }
+
   /// Whether the caller runs on this lane's thread.
   public func isIsolatingCurrentContext() -> Bool? { isCurrent }
 
@@ -114,11 +122,10 @@ public final class Lane: SerialExecutor, @unchecked Sendable {
   private func runJobs() {
     name.withCString { weir_thread_set_name($0) }
     thread.store(UInt(pthread_self()), ordering: .relaxed)
-    let executor = asUnownedSerialExecutor()
     var batch: [UnownedJob] = []
     batch.reserveCapacity(64)
     while takeJobs(into: &batch) {
-      for job in batch { job.runSynchronously(on: executor) }
+      for job in batch { run(job) }
       jobCounter.wrappingAdd(UInt64(batch.count), ordering: .relaxed)
       batch.removeAll(keepingCapacity: true)
     }

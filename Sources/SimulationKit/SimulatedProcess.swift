@@ -101,7 +101,7 @@ public final class SimulatedProcess: TaskExecutor, LaneHost, @unchecked Sendable
   private func run(_ queue: LaneQueue) {
     let job = queue.jobs.removeFirst()
     current = queue
-    job.runSynchronously(on: queue.lane.asUnownedSerialExecutor())
+    queue.lane.run(job)
     current = nil
   }
 
