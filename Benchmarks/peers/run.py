@@ -11,7 +11,6 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import resource
 import shutil
 import signal
@@ -23,7 +22,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from harness import BINARY, ROOT, broker, environment, spread  # noqa: E402
+from harness import BINARY, ROOT, broker, environment, machine, spread  # noqa: E402
 
 PLACE = ROOT / ".build" / "peers"
 PYTHON = os.environ.get("PEERS_PYTHON", sys.executable)
@@ -278,13 +277,6 @@ def measure(engine, duckdb, number):
     total = engine.events + 1000
     return {"events_per_second": total / usage.seconds, "events_per_cpu_second": total / usage.cpu,
             "seconds": usage.seconds, "cpu_seconds": usage.cpu, "peak_bytes": usage.peak}
-
-
-def machine():
-    cpu = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), platform.machine())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} × {cpu}, {memory:.0f} GiB, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}"
 
 
 def show(chosen, results, failures):
