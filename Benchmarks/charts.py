@@ -9,7 +9,8 @@ LEFT, WIDTH, HEIGHT, LEGEND = 80, 480, 260, 190
 
 
 class Axis:
-    """One direction of a chart: where a value lies, from 0 to 1, and which values have a label."""
+    """One direction of a chart: where a value lies, from 0 to 1, and which values have a label; 0 is among them unless it
+    is logarithmic."""
 
     def __init__(self, title, values, logarithmic=False):
         self.title = title
@@ -25,10 +26,11 @@ class Axis:
             self.ticks = [tick * step for tick in decades for step in steps if tick * step <= self.greatest]
             self.place = lambda value: math.log10(value / self.least) / math.log10(self.greatest / self.least)
         else:
-            step = self.step(max(values) / 6)
-            self.ticks = [step * number for number in range(math.ceil(max(values) / step) + 1)]
-            self.least, self.greatest = 0, self.ticks[-1]
-            self.place = lambda value: value / self.greatest
+            step = self.step((max(0, *values) - min(0, *values)) / 6)
+            self.ticks = [step * number for number in range(
+                math.floor(min(0, *values) / step), max(1, math.ceil(max(0, *values) / step)) + 1)]
+            self.least, self.greatest = self.ticks[0], self.ticks[-1]
+            self.place = lambda value: (value - self.least) / (self.greatest - self.least)
 
     @staticmethod
     def step(wanted):

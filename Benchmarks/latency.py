@@ -23,6 +23,7 @@ import collections
 import math
 import pathlib
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -60,8 +61,10 @@ class Reader(threading.Thread):
     def run(self):
         command = ["psql", self.url, "-XAtq"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
-            last = None
-            while not self.stopped.wait(0.005):
+            last, is_last = None, False
+            while not is_last:
+                # The last look begins after the end of the job.
+                is_last = self.stopped.wait(0.005)
                 session.stdin.write("SELECT pg_current_snapshot();\n")
                 session.stdin.flush()
                 snapshot = session.stdout.readline().strip()
@@ -201,6 +204,8 @@ def main():
             steps.append({"rate": rate, "milliseconds": values, "behind": behind})
             if len(behind) > options.runs / 2:
                 break
+    if not any(step["milliseconds"] for step in steps):
+        sys.exit("no row was seen at any rate")
     chart = Chart(f"Delay by rate: {options.job}, a commit every {options.interval}", "events a second", "milliseconds", {
         name: [point(step["rate"], step["milliseconds"][name]) for step in steps if step["milliseconds"]]
         for name in PERCENTILES},
