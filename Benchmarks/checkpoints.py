@@ -22,7 +22,7 @@ import pathlib
 import tempfile
 import time
 
-from charts import Chart, point
+from charts import Chart, number, point
 from harness import Job, add_outputs, cpu_seconds, numbers, spread, write_outputs
 
 PIPELINE = """
@@ -75,7 +75,7 @@ def measure(groups, interval, seconds, directory):
         time.sleep(seconds)
         rows_after, ended, cpu_after, after = look()
     last = max(before, default=0)
-    done = [checkpoint for number, checkpoint in after.items() if number > last]
+    done = [checkpoint for identifier, checkpoint in after.items() if identifier > last]
     return {
         "events_per_second": (rows_after - rows) / (ended - began),
         "events_per_cpu_second": (rows_after - rows) / (cpu_after - cpu),
@@ -131,7 +131,7 @@ def main():
             show(groups, interval, runs, costs[groups][interval])
 
     def lines(values):
-        return {f"{groups} groups": [point(seconds_of(interval), values(groups, interval))
+        return {f"{number(groups)} groups": [point(seconds_of(interval), values(groups, interval))
                                      for interval in options.intervals if values(groups, interval)]
                 for groups in options.groups}
 

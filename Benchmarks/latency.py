@@ -214,4 +214,5 @@ def main():
                             "rates": steps}, [chart])
 
 
-main()
+if __name__ == "__main__":
+    main()
