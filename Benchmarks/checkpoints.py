@@ -19,6 +19,7 @@ rows stand still within a checkpoint, so that is not told here.
 
 import argparse
 import pathlib
+import sys
 import tempfile
 import time
 
@@ -116,8 +117,9 @@ def main():
     variants = [NEVER, *options.intervals]
     results = {groups: {interval: [] for interval in variants} for groups in options.groups}
     with tempfile.TemporaryDirectory() as directory:
-        for _ in range(options.runs):
+        for round_number in range(1, options.runs + 1):
             for groups in options.groups:
+                print(f"round {round_number}: {groups} groups", file=sys.stderr, flush=True)
                 for interval in variants:
                     seconds = options.seconds if interval == NEVER else max(options.seconds, seconds_of(interval))
                     results[groups][interval].append(measure(groups, interval, seconds, directory))

@@ -69,11 +69,11 @@ class Recovery:
                 self.await_commits(job, job.wait_for("the end of the topic", at_end))
                 self.groups = groups_of(job.status())
                 for _ in range(runs):
-                    job.kill()
-                    # The job may have committed after it was last asked.
-                    before = int(query(url, "SELECT max(checkpoint) FROM weir.positions")[0][0])
                     began = time.monotonic()
+                    job.kill()
                     job = Job(path, **settings)
+                    # The killed job may have committed after it was last asked; the new one commits after a second.
+                    before = int(query(url, "SELECT max(checkpoint) FROM weir.positions")[0][0])
                     job.wait_for_commit(after=before)
                     self.seconds.append(time.monotonic() - began)
                     self.await_commits(job, job.status())
