@@ -23,6 +23,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("WEIR_BINARY", str(ROOT / ".build" / "release" / "weir"))
 POSTGRES_BIN = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
 
+# A script that is told to stop leaves its `with` blocks, which end brokers, databases and jobs.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
 
 def environment(**settings):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}

@@ -303,8 +303,6 @@ def main():
     parser.add_argument("--json", help="write all figures to this file")
     options = parser.parse_args()
     runs = options.runs or (1 if options.quick else 3)
-    # So that engines and brokers are ended, not left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # Descendants that outlive their parents are to be counted as well.
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
     chosen = engines(options.scale, options.quick)
