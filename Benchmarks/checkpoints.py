@@ -4,7 +4,7 @@
 Rows that Weir makes itself go through JSON and a windowed average into `blackhole`; the window stays open, so that each
 checkpoint writes one group for each key. Each interval stands beside no checkpoint at all in the same round; rounds
 repeat, so that drift of the machine meets all alike. Counting begins after three rows for each group, which draw 95 % of
-the keys, and lasts for `--seconds`, or one interval if that is longer.
+the keys, and lasts for `--seconds`, or one interval if that is longer, and until a checkpoint has ended.
 
     lost      throughput that is missing beside no checkpoint
     CPU       what an event takes more of it
@@ -73,9 +73,11 @@ def measure(groups, interval, seconds, directory):
 
         job.wait_for("the groups", lambda found: rows_of(found) >= 3 * groups)
         rows, began, cpu, before = look()
+        last = max(before, default=0)
         time.sleep(seconds)
+        if interval != NEVER:
+            job.wait_for("a checkpoint", lambda found: max(completed(found), default=0) > last)
         rows_after, ended, cpu_after, after = look()
-    last = max(before, default=0)
     done = [checkpoint for identifier, checkpoint in after.items() if identifier > last]
     return {
         "events_per_second": (rows_after - rows) / (ended - began),
