@@ -195,8 +195,10 @@ def main():
     steps = []
     with postgres() as url, tempfile.TemporaryDirectory() as directory:
         for rate in options.rates:
-            runs = [Measurement(options, url, rate, directory) for _ in range(options.runs)]
-            behind = [run.behind for run in runs if run.behind]
+            runs, behind = [], []
+            while len(runs) < options.runs and len(behind) <= options.runs / 2:
+                runs.append(Measurement(options, url, rate, directory))
+                behind += [runs[-1].behind] if runs[-1].behind else []
             seen = [run.percentiles for run in runs if run.percentiles]
             values = {name: [found[name] for found in seen] for name in PERCENTILES} if seen else {}
             note = f"  behind in {len(behind)} of {len(runs)}: {behind[0]}" if behind else ""
