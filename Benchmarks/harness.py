@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import platform
 import pwd
 import resource
 import shutil
@@ -16,9 +17,14 @@ import tempfile
 import time
 import urllib.request
 
+import charts
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("WEIR_BINARY", str(ROOT / ".build" / "release" / "weir"))
 POSTGRES_BIN = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+
+# A script that is told to stop leaves its `with` blocks, which end brokers, databases and jobs.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def environment(**settings):
@@ -131,6 +137,94 @@ def resident_bytes(pid):
     return pages * resource.getpagesize()
 
 
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def api(port, path):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
         return json.load(answer)
+
+
+class Job:
+    """`weir run` of a file until it is killed or stopped; `with` kills it."""
+
+    def __init__(self, path, **settings):
+        self.port = free_port()
+        self.name = pathlib.Path(path).stem
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [BINARY, "run", str(path)],
+            env=environment(**{"WEIR_HTTP_PORT": str(self.port), "WEIR_LOG_LEVEL": "error", **settings}))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """As an operator does; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait()
+
+    def status(self):
+        """What the API says of the job; `None` while there is no answer."""
+        try:
+            return api(self.port, f"/api/v1/jobs/{self.name}")
+        except (OSError, json.JSONDecodeError):
+            return None
+
+    def wait_for(self, what, condition, seconds=300):
+        """Asks again and again until `condition` of the status is true; returns its value."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            found = self.status()
+            value = found and condition(found)
+            if value:
+                return value
+            if self.process.poll() is not None:
+                sys.exit(f"the job ended with {self.process.returncode} while {what} was awaited")
+            time.sleep(0.01)
+        sys.exit(f"still waiting for {what} after {seconds} s")
+
+    def wait_until_running(self):
+        self.wait_for("the start", lambda found: found["state"] == "running")
+
+    def wait_for_commit(self, after=0):
+        """Waits until every sink holds a newer checkpoint than `after`."""
+        self.wait_for("a commit", lambda found: committed(found) > after)
+
+
+def committed(status):
+    """The newest checkpoint that every sink holds; 0 when there is none."""
+    return min((sink["committed_checkpoint"] for sink in status["sinks"]), default=0)
+
+
+def numbers(text):
+    """`1,2,3` as whole numbers, for argparse."""
+    return [int(word.replace("_", "")) for word in text.split(",")]
+
+
+def machine():
+    cpu = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")), platform.machine())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} × {cpu}, {memory:.0f} GiB, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}"
+
+
+def add_outputs(parser):
+    parser.add_argument("--json", metavar="FILE", help="write all figures to this file")
+    parser.add_argument("--chart", metavar="FILE.svg", help="draw them")
+
+
+def write_outputs(options, figures, pictures):
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps({"machine": machine(), **figures}, indent=2) + "\n")
+    if options.chart:
+        pathlib.Path(options.chart).write_text(charts.picture(pictures))

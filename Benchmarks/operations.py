@@ -1,19 +1,25 @@
 #!/usr/bin/env python3
-"""Recovery with many open windows, memory at rest and under a sink that stands still, and cold start.
+"""Cold start, memory at rest and under a sink that stands still, and recovery by the size of the state.
 
-    Benchmarks/operations.py [--keys 1000000] [--stall-seconds 60]
+    cold start  from exec to running, with Kafka and PostgreSQL there; idle: resident memory ten seconds later
+    recovery    from SIGKILL to the first new commit in PostgreSQL, by how many groups are open; a checkpoint is due each
+                second, and the wait for it is part of the time
+    standstill  the greatest resident memory while 200,000 events/s come and PostgreSQL takes nothing
+
+    Benchmarks/operations.py [--groups 10000,100000,1000000] [--runs 3] [--stall-seconds 60]
+                             [--json FILE] [--chart FILE.svg]
 """
 
 import argparse
-import json
-import os
 import pathlib
-import signal
 import subprocess
 import tempfile
 import time
 
-from harness import BINARY, api, broker, environment, free_port, generate, postgres, query, resident_bytes
+from charts import Chart, point
+from harness import (
+    BINARY, Job, add_outputs, broker, committed, environment, generate, numbers, postgres, query, resident_bytes, spread,
+    write_outputs)
 
 SOURCE = """
 CREATE TABLE readings (sensor_id text NOT NULL, temperature double precision, ts timestamptz NOT NULL)
@@ -35,127 +41,130 @@ WITH (connector = 'postgres', table = 'copy', mode = 'append');
 INSERT INTO copy SELECT sensor_id, temperature, ts FROM readings;
 """
 
-
-JOBS = []
-
-
-def start(path, port, **settings):
-    job = subprocess.Popen(
-        [BINARY, "run", path], env=environment(
-            WEIR_HTTP_PORT=str(port), WEIR_LOG_LEVEL="error", WEIR_CHECKPOINT_INTERVAL="1s", **settings))
-    JOBS.append(job)
-    return job
+def at_end(status):
+    """The status, if nothing is left to read."""
+    lags = [partition.get("lag") for partition in status["partitions"]]
+    return status if lags and not any(lags) and groups_of(status) else None
 
 
-def status(port):
-    try:
-        jobs = api(port, "/api/v1/jobs")
-        name = (jobs["jobs"] if isinstance(jobs, dict) else jobs)[0]
-        return api(port, "/api/v1/jobs/" + (name["job"] if isinstance(name, dict) else name))
-    except (OSError, KeyError, IndexError, json.JSONDecodeError):
-        return None
+def groups_of(status):
+    return sum(operator["groups"] for operator in status["operators"])
 
 
-def wait_for(what, condition, seconds=300, pause=0.01):
-    started = time.monotonic()
-    while time.monotonic() - started < seconds:
-        value = condition()
-        if value:
-            return value, time.monotonic() - started
-        time.sleep(pause)
-    raise SystemExit(f"still waiting for {what} after {seconds} s")
+class Recovery:
+    """Time from SIGKILL to the first new commit, of a job with so many open groups."""
+
+    def __init__(self, groups, runs, directory):
+        self.seconds = []
+        with broker("telemetry:64") as brokers, postgres() as url:
+            path = pathlib.Path(directory) / f"recovery_{groups}.sql"
+            path.write_text(AGGREGATE.format(delay="2 days"))
+            settings = {"WEIR_KAFKA_BROKERS": brokers, "WEIR_POSTGRES_URL": url, "WEIR_CHECKPOINT_INTERVAL": "1s",
+                        "WEIR_CHECKPOINT_DIR": f"{directory}/recovery_{groups}"}
+            # So many events that nearly every key is drawn.
+            generate(brokers, "--count", str(groups * 7), "--sensors", str(groups))
+            job = Job(path, **settings)
+            try:
+                # What was read is in the operators once a later checkpoint has gone by, and saved with the one after it.
+                self.await_commits(job, job.wait_for("the end of the topic", at_end))
+                self.groups = groups_of(job.status())
+                for _ in range(runs):
+                    began = time.monotonic()
+                    job.kill()
+                    job = Job(path, **settings)
+                    # The killed job may have committed after it was last asked; the new one commits after a second.
+                    before = int(query(url, "SELECT max(checkpoint) FROM weir.positions")[0][0])
+                    job.wait_for_commit(after=before)
+                    self.seconds.append(time.monotonic() - began)
+                    self.await_commits(job, job.status())
+                self.bytes = max(checkpoint["bytes"] for checkpoint in job.status()["checkpoints"])
+            finally:
+                job.kill()
+
+    @staticmethod
+    def await_commits(job, status):
+        job.wait_for_commit(after=committed(status) + 1)
+
+    def __str__(self):
+        return (f"{spread(self.seconds)} s from SIGKILL to the first new commit, {self.groups} open groups, "
+                f"checkpoint of {self.bytes / 2**20:.2f} MiB")
 
 
-def committed(port):
-    found = status(port)
-    return found and min(sink["committed_checkpoint"] for sink in found["sinks"]) if found and found["sinks"] else 0
-
-
-def cold_start_and_idle(directory):
+def cold_start_and_idle(runs, directory):
+    """Seconds to running and bytes at rest, of each run."""
+    found = []
     with broker("telemetry:16") as brokers, postgres() as url:
-        path = directory + "/idle.sql"
-        pathlib.Path(path).write_text(AGGREGATE.format(delay="2 seconds"))
-        port = free_port()
-        began = time.monotonic()
-        job = start(path, port, WEIR_KAFKA_BROKERS=brokers, WEIR_POSTGRES_URL=url,
-                    WEIR_CHECKPOINT_DIR=directory + "/idle")
-        wait_for("the first poll", lambda: (found := status(port)) and found["state"] == "running")
-        print(f"cold start: {time.monotonic() - began:.2f} s from exec to running")
-        time.sleep(10)
-        print(f"idle: {resident_bytes(job.pid) / 2**20:.0f} MiB resident")
-        job.kill()
-        job.wait()
-
-
-def recovery(directory, keys):
-    with broker("telemetry:64") as brokers, postgres() as url:
-        path = directory + "/recovery.sql"
-        pathlib.Path(path).write_text(AGGREGATE.format(delay="2 days"))
-        settings = {"WEIR_KAFKA_BROKERS": brokers, "WEIR_POSTGRES_URL": url,
-                    "WEIR_CHECKPOINT_DIR": directory + "/recovery"}
-        # So many events that nearly every key is drawn.
-        generate(brokers, "--count", str(keys * 7), "--sensors", str(keys))
-        port = free_port()
-        job = start(path, port, **settings)
-        groups, _ = wait_for("the groups", lambda: (found := status(port)) and found["partitions"] and sum(
-            partition.get("lag") or 0 for partition in found["partitions"]) == 0 and max(
-            (operator["groups"] for operator in found["operators"]), default=0) or 0)
-        reached = committed(port)
-        wait_for("a checkpoint with all groups", lambda: committed(port) >= reached + 2)
-        before = committed(port)
-        job.kill()
-        job.wait()
-        began = time.monotonic()
-        port = free_port()
-        job = start(path, port, **settings)
-        wait_for("the first new commit", lambda: committed(port) > before)
-        print(f"recovery: {time.monotonic() - began:.2f} s from SIGKILL to the first new commit, {groups} open groups")
-        job.kill()
-        job.wait()
+        path = pathlib.Path(directory) / "idle.sql"
+        path.write_text(AGGREGATE.format(delay="2 seconds"))
+        for number in range(runs):
+            with Job(path, WEIR_KAFKA_BROKERS=brokers, WEIR_POSTGRES_URL=url, WEIR_CHECKPOINT_INTERVAL="1s",
+                     WEIR_CHECKPOINT_DIR=f"{directory}/idle_{number}") as job:
+                job.wait_until_running()
+                seconds = time.monotonic() - job.began
+                time.sleep(10)
+                found.append((seconds, resident_bytes(job.process.pid)))
+            # The next one is a new job, not one whose checkpoints were lost.
+            query(url, "DROP SCHEMA weir CASCADE")
+    return found
 
 
 def standstill(directory, seconds):
+    """The greatest resident memory, and whether sources paused."""
     with broker("telemetry:64") as brokers, postgres() as url:
-        path = directory + "/stall.sql"
-        pathlib.Path(path).write_text(PASS.format(delay="2 seconds"))
+        path = pathlib.Path(directory) / "stall.sql"
+        path.write_text(PASS.format(delay="2 seconds"))
         generator = subprocess.Popen(
             [BINARY, "generate", "telemetry", "--brokers", brokers, "--rate", "200000"], env=environment(),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        port = free_port()
-        job = start(path, port, WEIR_KAFKA_BROKERS=brokers, WEIR_POSTGRES_URL=url,
-                    WEIR_CHECKPOINT_DIR=directory + "/stall")
-        wait_for("the first commit", lambda: committed(port) > 0)
-        blocker = subprocess.Popen(
-            ["psql", url, "-c", f"BEGIN; LOCK TABLE weir.positions; SELECT pg_sleep({seconds}); COMMIT"],
-            stdout=subprocess.DEVNULL)
-        greatest = 0
-        paused = False
-        while blocker.poll() is None:
-            greatest = max(greatest, resident_bytes(job.pid))
-            found = status(port)
-            paused = paused or bool(found and any(partition["is_paused"] for partition in found["partitions"]))
-            time.sleep(0.5)
-        print(f"standstill of {seconds} s: greatest {greatest / 2**20:.0f} MiB resident, sources paused: {paused}")
-        generator.kill()
-        generator.wait()
-        job.kill()
-        job.wait()
+        try:
+            with Job(path, WEIR_KAFKA_BROKERS=brokers, WEIR_POSTGRES_URL=url, WEIR_CHECKPOINT_INTERVAL="1s",
+                     WEIR_CHECKPOINT_DIR=directory + "/stall") as job:
+                job.wait_for_commit()
+                blocker = subprocess.Popen(
+                    ["psql", url, "-c", f"BEGIN; LOCK TABLE weir.positions; SELECT pg_sleep({seconds}); COMMIT"],
+                    stdout=subprocess.DEVNULL)
+                greatest = 0
+                paused = False
+                while blocker.poll() is None:
+                    greatest = max(greatest, resident_bytes(job.process.pid))
+                    found = job.status()
+                    paused = paused or bool(found and any(partition["is_paused"] for partition in found["partitions"]))
+                    time.sleep(0.5)
+        finally:
+            generator.kill()
+            generator.wait()
+    return greatest, paused
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keys", type=int, default=1_000_000)
-    parser.add_argument("--stall-seconds", type=int, default=60)
+    parser.add_argument("--groups", type=numbers, default="10000,100000,1000000",
+                        help="sizes of the state: open groups, at most 1000000")
+    parser.add_argument("--runs", type=int, default=3, help="cold starts, and kills at each size")
+    parser.add_argument("--stall-seconds", type=int, default=60, help="0: no standstill")
+    add_outputs(parser)
     options = parser.parse_args()
+    print(f"{options.runs} runs each, median [least..greatest]")
+    figures = {}
     with tempfile.TemporaryDirectory() as directory:
-        try:
-            cold_start_and_idle(directory)
-            recovery(directory, options.keys)
-            standstill(directory, options.stall_seconds)
-        finally:
-            for job in JOBS:
-                job.kill()
-                job.wait()
+        starts, resident = zip(*cold_start_and_idle(options.runs, directory))
+        figures["cold_start_seconds"], figures["idle_bytes"] = starts, resident
+        print(f"cold start: {spread(starts)} s from exec to running")
+        print(f"idle: {spread([value / 2**20 for value in resident], '{:.0f}')} MiB resident", flush=True)
+        recoveries = []
+        for groups in options.groups:
+            recoveries.append(Recovery(groups, options.runs, directory))
+            print(f"recovery: {recoveries[-1]}", flush=True)
+        figures["recovery"] = [vars(recovery) for recovery in recoveries]
+        if options.stall_seconds:
+            greatest, paused = standstill(directory, options.stall_seconds)
+            figures["standstill"] = {"seconds": options.stall_seconds, "greatest_bytes": greatest, "paused": paused}
+            print(f"standstill of {options.stall_seconds} s: greatest {greatest / 2**20:.0f} MiB resident, sources paused: "
+                  f"{paused}")
+    line = [point(recovery.groups, recovery.seconds) for recovery in recoveries]
+    write_outputs(options, figures, [
+        Chart("Recovery", "open groups", "seconds", {"SIGKILL to first commit": line}, logarithmic_x=True)])
 
 
-main()
+if __name__ == "__main__":
+    main()

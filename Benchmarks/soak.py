@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 
-from harness import BINARY, ROOT, api, broker, environment, free_port, generate, resident_bytes
+from harness import BINARY, ROOT, api, broker, cpu_seconds, environment, free_port, generate, resident_bytes
 
 JUDGES = ROOT / ".build" / "judges" / "python" / "bin" / "python"
 LIVE_FILES_MAX = 20
@@ -149,8 +149,7 @@ def soak(options, directory):
                     sys.exit(f"the job or its producer ended by itself: {log.read()[-4000:]}")
                 samples.append(Sample(warehouse / "soak" / "readings", job.pid, port, began))
                 print(samples[-1], flush=True)
-            usage = pathlib.Path(f"/proc/{job.pid}/stat").read_text().rsplit(")", 1)[1].split()
-            cpu = (int(usage[11]) + int(usage[12])) / os.sysconf("SC_CLK_TCK")
+            cpu = cpu_seconds(job.pid)
             log.seek(0)
             print(f"the job took {cpu:.0f} CPU-seconds, {cpu / (time.monotonic() - began):.1%} of a core; "
                   f"it warned {len(log.read().splitlines())} times")

@@ -11,7 +11,6 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import resource
 import shutil
 import signal
@@ -23,7 +22,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from harness import BINARY, ROOT, broker, environment, spread  # noqa: E402
+from harness import BINARY, ROOT, broker, environment, machine, spread  # noqa: E402
 
 PLACE = ROOT / ".build" / "peers"
 PYTHON = os.environ.get("PEERS_PYTHON", sys.executable)
@@ -280,13 +279,6 @@ def measure(engine, duckdb, number):
             "seconds": usage.seconds, "cpu_seconds": usage.cpu, "peak_bytes": usage.peak}
 
 
-def machine():
-    cpu = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), platform.machine())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} × {cpu}, {memory:.0f} GiB, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}"
-
-
 def show(chosen, results, failures):
     width = max(len(engine.name) for engine in chosen)
     print(f"{'engine':{width}}  {'version':8}  {'events':>10}  {'k events/s':26}  {'k events per CPU-second':26}  peak MiB")
@@ -311,8 +303,6 @@ def main():
     parser.add_argument("--json", help="write all figures to this file")
     options = parser.parse_args()
     runs = options.runs or (1 if options.quick else 3)
-    # So that engines and brokers are ended, not left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # Descendants that outlive their parents are to be counted as well.
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
     chosen = engines(options.scale, options.quick)
