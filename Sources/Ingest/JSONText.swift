@@ -29,7 +29,12 @@ enum JSONText {
       text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: magnitude % 10))
       magnitude /= 10
     } while magnitude > 0
-    text[start...].reverse()
+    // Reversing a slice would take a copy.
+    var (low, high) = (start, text.count - 1)
+    while low < high {
+      text.swapAt(low, high)
+      (low, high) = (low + 1, high - 1)
+    }
   }
 
   /// Appends `hundredths` / 100 with two decimals.

@@ -1,5 +1,6 @@
 import Actors
 import Columnar
+import Runtime
 
 /// How the values of one generated column come about.
 struct GeneratorColumn: Sendable {
@@ -139,8 +140,8 @@ extension GeneratorColumn {
   ///   - bits: random bits of this row and column.
   ///   - number: the row's number over all partitions.
   ///   - time: the row's time, in microseconds since the epoch.
-  ///   - now: the time now; only asked for by the rule `now`.
-  func append(to text: inout [UInt8], bits: UInt64, number: Int64, time: Int64, now: () -> Int64) {
+  ///   - clock: only asked by the rule `now`.
+  func append(to text: inout [UInt8], bits: UInt64, number: Int64, time: Int64, clock: any EngineClock) {
     text.append(contentsOf: label)
     if bits & 0xffff_ffff < nullBound {
       text.append(contentsOf: "null".utf8)
@@ -160,7 +161,7 @@ extension GeneratorColumn {
     case .timestamp(let disorder):
       let back = disorder == 0 ? 0 : Int64(bitPattern: bits % (disorder + 1))
       JSONText.appendTime(time &- back, to: &text)
-    case .now: JSONText.appendTime(now(), to: &text)
+    case .now: JSONText.appendTime(clock.wallMicroseconds(), to: &text)
     case .date(let first, let count): JSONText.appendDate(first + Int64(bitPattern: bits % count), to: &text)
     case .name, .letters, .uuid: appendText(bits, to: &text)
     }

@@ -79,6 +79,7 @@ final class GeneratorReader: PartitionReader {
   private let number: Int
   private let end: Int64
   private let settings: GeneratorSettings
+  private let columns: [GeneratorColumn]
   private let clock: any EngineClock
   private let pacer: Pacer
   private let wakeup = WakeupAction()
@@ -95,6 +96,7 @@ final class GeneratorReader: PartitionReader {
     self.start = start
     self.end = end
     self.settings = settings
+    columns = settings.columns
     self.clock = clock
     self.pacer = pacer
     startedAt = clock.monotonicNanoseconds()
@@ -160,13 +162,13 @@ final class GeneratorReader: PartitionReader {
   private func render(_ row: Int64) {
     text.removeAll(keepingCapacity: true)
     let rowBits = GeneratorColumn.mix(rowSeed, UInt64(bitPattern: row))
-    for (index, column) in settings.columns.enumerated() {
+    let (number, time) = (jobRow(row), time(of: row))
+    for index in columns.indices {
       text.append(UInt8(ascii: index == 0 ? "{" : ","))
-      column.append(
-        to: &text, bits: GeneratorColumn.mix(rowBits, UInt64(index)), number: jobRow(row), time: time(of: row),
-        now: clock.wallMicroseconds)
+      columns[index].append(
+        to: &text, bits: GeneratorColumn.mix(rowBits, UInt64(index)), number: number, time: time, clock: clock)
     }
-    if settings.columns.isEmpty { text.append(UInt8(ascii: "{")) }
+    if columns.isEmpty { text.append(UInt8(ascii: "{")) }
     text.append(UInt8(ascii: "}"))
   }
 }
