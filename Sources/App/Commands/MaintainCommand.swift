@@ -62,17 +62,17 @@ struct MaintainCommand: AsyncParsableCommand {
     let settings = try EngineAdapter.settings(flags: try options.overrides().merging(flags) { _, flag in flag })
     let logger = EngineAdapter.logger(settings)
     let groups = try groups(settings, logger)
-    let scratch = try ScratchDirectory()
-    defer { scratch.remove() }
-    let upkeep = try upkeep(settings, scratch.path)
     let directory = EngineAdapter.absolute(settings.checkpointDirectory)
-    try Self.check(upkeep, checkpoints: directory)
     var reports: [UpkeepReport] = []
     var failure: CommandFailure?
-    for group in groups {
-      let outcome = await Self.run(upkeep, on: group, isQuiet: json, checkpoints: directory)
-      reports += outcome.reports
-      failure = failure ?? outcome.failure
+    try await ScratchDirectory.use { scratch in
+      let upkeep = try upkeep(settings, scratch)
+      try Self.check(upkeep, checkpoints: directory)
+      for group in groups {
+        let outcome = await Self.run(upkeep, on: group, isQuiet: json, checkpoints: directory)
+        reports += outcome.reports
+        failure = failure ?? outcome.failure
+      }
     }
     if json { Terminal.say(String(decoding: HTTPAnswer.json(reports).body.dropLast(), as: UTF8.self)) }
     if let failure { throw failure }
@@ -144,7 +144,7 @@ struct MaintainCommand: AsyncParsableCommand {
     do {
       groups = try MaintainedTables.of(plan, job: job, settings: settings, all: true, logger: logger)
     } catch {
-      throw CommandFailure(.sql, "\(error)")
+      throw CommandFailure(.finding, "\(error)")
     }
     guard !groups.isEmpty else { throw CommandFailure(.usage, "no statement of \(file) writes an Iceberg table") }
     return groups
