@@ -15,8 +15,8 @@ struct MaintainCommand: AsyncParsableCommand {
       Safe while jobs and other engines write the tables: what they change meanwhile is left alone until another time.
       `weir run` does the same for the tables of its job, a little at a time (WEIR_MAINTENANCE). Files of commits that a
       job has yet to make stay when its checkpoints are in WEIR_CHECKPOINT_DIR; otherwise only their age protects them:
-      keep --older-than longer than any writer stands still. Exit codes: 2 a table or catalog is missing or wrong,
-      3 a step failed.
+      keep --older-than longer than any writer stands still. Exit codes: 1 the SQL is wrong, 2 a table or catalog
+      is missing or wrong, 3 a step failed.
       """)
 
   @Argument(help: "Tables as namespace.name, or one SQL file.") var targets: [String] = []
