@@ -108,7 +108,8 @@ struct SimulateCommand: ParsableCommand {
     let short = try Simulation.shrink(options, result)
     for line in short.result.trace.suffix(40) { tell("  \(line)") }
     try write(short.result)
-    var command = "weir sim --seed \(options.seed) --faults \(faults) --budget \(short.options.faultBudget)"
+    var command = "weir sim --seed \(options.seed) --faults \(faults)"
+    if short.options.faultBudget < .max { command += " --budget \(short.options.faultBudget)" }
     let withheld = short.options.withheld.map(\.rawValue).sorted().joined(separator: ",")
     if !withheld.isEmpty { command += " --withhold \(withheld)" }
     if let sinks { command += " --sinks \(sinks.rawValue)" }
