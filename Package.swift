@@ -107,7 +107,7 @@ let package = Package(
       name: "SimulationKit",
       dependencies: [
         "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "Parquet",
-        "Iceberg", "PostgresClient", "Verification",
+        "Iceberg", "PostgresClient",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
@@ -115,9 +115,8 @@ let package = Package(
       name: "App",
       dependencies: [
         "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "Iceberg",
-        "Verification", "SimulationKit", "CPosix", "CPostgres", "CRdkafka",
+        "PostgresClient", "Verification", "SimulationKit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),

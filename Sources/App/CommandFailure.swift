@@ -2,8 +2,8 @@
 package struct CommandFailure: Error, CustomStringConvertible, Sendable {
   /// What the exit code tells a script.
   package enum Code: Int32, Sendable {
-    /// The SQL file is wrong.
-    case sql = 1
+    /// What was looked at is wrong: the SQL file has mistakes, sinks differ from their source, a seed breaks an invariant.
+    case finding = 1
     /// The command line or the configuration is wrong, or the machine lacks something.
     case usage = 2
     /// The job could not go on.

@@ -57,9 +57,13 @@ extension EngineAdapter {
   }
 
   private static func mistakes(_ count: Int, in fileName: String, _ text: String) -> CommandFailure {
-    CommandFailure(.sql, "\(count) mistake\(count == 1 ? "" : "s") in \(fileName)\n\(text)")
+    CommandFailure(.finding, "\(count) mistake\(count == 1 ? "" : "s") in \(fileName)\n\(text)")
   }
 
+  private static let fileBytesMax = 16 << 20
+
+  /// The text of an SQL file; `-` is standard input.
+  /// - Throws: ``CommandFailure``.
   static func contents(_ path: String) throws -> String {
     let file = path == "-" ? fdopen(STDIN_FILENO, "r") : fopen(path, "r")
     guard let file else {
@@ -68,10 +72,13 @@ extension EngineAdapter {
     defer { if path != "-" { fclose(file) } }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65_536)
-    while bytes.count < 16 << 20 {
+    while true {
       let count = fread(&chunk, 1, chunk.count, file)
       guard count > 0 else { break }
       bytes += chunk[..<count]
+      guard bytes.count <= fileBytesMax else {
+        throw CommandFailure(.usage, "the SQL file '\(path)' is longer than \(fileBytesMax >> 20) MiB")
+      }
     }
     if ferror(file) != 0 { throw CommandFailure(.usage, "the SQL file '\(path)' cannot be read: is it a directory?") }
     guard let text = String(validating: bytes, as: UTF8.self) else {

@@ -70,8 +70,7 @@ package struct JobRunner: Sendable {
   }
 
   private static func announce(port: Int, _ settings: Settings, _ logger: Logger) {
-    let host = settings.httpHost == "0.0.0.0" ? "127.0.0.1" : settings.httpHost
-    let url = "http://\(host):\(port)/"
+    let url = HTTPListener.address(host: settings.httpHost, port: port) + "/"
     if logger.logLevel <= .notice {
       logger.notice("dashboard, API and metrics are up", metadata: ["url": "\(url)"])
     } else if settings.httpPort == 0 {

@@ -14,6 +14,9 @@ struct Weir: AsyncParsableCommand {
       weir demo               a whole pipeline on this machine: broker, database, generator, dashboard
       weir run pipeline.sql   runs a job until it is told to stop (SIGTERM, Ctrl-C)
       weir check pipeline.sql finds mistakes without running anything
+
+      Exit codes: 0 done, 1 what was looked at is wrong (the SQL; for verify the sinks, for sim an invariant), 2 the command
+      line or configuration is wrong, 3 the job failed.
       """,
     version: version,
     groupedSubcommands: [
@@ -31,7 +34,7 @@ struct Weir: AsyncParsableCommand {
       CommandGroup(name: "Parts of the weather pipeline", subcommands: [WeatherCommand.self])
     ])
 
-  /// Exit codes: 0 done, 1 the SQL is wrong, 2 the command line or configuration is wrong, 3 the job failed.
+  /// Runs the command; the exit code is 0 or that of ``CommandFailure/Code``.
   static func main() async {
     // A reader that goes away (`weir check … | head`) must not end the process in the middle of a checkpoint.
     signal(SIGPIPE, SIG_IGN)

@@ -161,6 +161,16 @@ extension FileSystem {
     try synchronizeDirectory(of: path)
   }
 
+  /// Removes a file, or a directory with everything in it; symbolic links are removed, not followed. What is not there is
+  /// removed already.
+  public func removeTree(_ path: String) throws {
+    do { return try remove(path) } catch let failure as FileFailure {
+      guard failure.code == EISDIR else { throw failure }
+    }
+    for name in try names(in: path) { try removeTree("\(path)/\(name)") }
+    try removeDirectory(path)
+  }
+
   /// Makes the name of a file or directory durable.
   public func synchronizeDirectory(of path: String) throws { try synchronizeDirectory(Self.parent(of: path)) }
 

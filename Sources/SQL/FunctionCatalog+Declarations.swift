@@ -22,7 +22,7 @@ extension FunctionCatalog {
   }()
 
   /// The functions, one a line: name, argument types, `->`, result type.
-  private static let declared: [FunctionSignature] = (texts + numbers + times)
+  private static let declared: [FunctionSignature] = (texts + numbers + moments + times)
     .split(separator: "\n").compactMap(parse)
 
   private static func parse(_ line: Substring) -> FunctionSignature? {
@@ -190,12 +190,19 @@ extension FunctionCatalog {
 
     """
 
-  private static let times = """
+  /// Functions of the moment at which they are evaluated: what they give depends on when the job ran.
+  public static let momentary = Set(moments.split(separator: "\n").compactMap(parse).map(\.name))
+
+  private static let moments = """
     now -> timestamptz
     current_timestamp -> timestamptz
     transaction_timestamp -> timestamptz
     localtimestamp -> timestamp
     current_date -> date
+
+    """
+
+  private static let times = """
     + date integer -> date
     + integer date -> date
     - date integer -> date

@@ -169,9 +169,7 @@ extension Expression {
   }
 
   /// Functions that have a value for NULL arguments, too.
-  private static let neverNull: Set<String> = [
-    "is_distinct_from", "concat", "now", "current_timestamp", "transaction_timestamp", "localtimestamp", "current_date"
-  ]
+  private static let neverNull = FunctionCatalog.momentary.union(["is_distinct_from", "concat"])
   /// Functions that have a value, or fail, when every argument is there.
   private static let strictAndTotal: Set<String> = [
     "+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "||", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*",

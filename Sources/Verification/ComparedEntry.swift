@@ -14,7 +14,7 @@ public struct ComparedEntry: Hashable, Sendable {
   /// The stream of rows that a sink holds.
   public static let found = UInt32.max
   /// The size of an encoded entry.
-  static let bytes = 48
+  public static let bytes = 48
 
   /// An entry.
   public init(key: RowDigest, row: RowDigest, target: UInt32, stream: UInt32, order: Int64) {
@@ -30,9 +30,9 @@ public struct ComparedEntry: Hashable, Sendable {
     { withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) } }
   }
 
-  init(_ bytes: [UInt8], at start: Int) {
+  init(_ bytes: RawSpan, at start: Int) {
     func word(_ index: Int) -> UInt64 {
-      (0..<8).reduce(0) { $0 | UInt64(bytes[start + 8 * index + $1]) << UInt64(8 * $1) }
+      UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: start + 8 * index, as: UInt64.self))
     }
     let places = word(4)
     self.init(
@@ -45,8 +45,11 @@ public struct ComparedEntry: Hashable, Sendable {
 public protocol SpillArea {
   /// Adds bytes to a bucket.
   mutating func append(_ bytes: [UInt8], to bucket: Int) throws
-  /// All bytes of a bucket, in the order in which they came.
-  func read(_ bucket: Int) throws -> [UInt8]
+  /// Hands over the bytes of a bucket in the order in which they came, in pieces that are multiples of
+  /// ``ComparedEntry/bytes`` when everything that was added was.
+  func read(_ bucket: Int, _ body: (RawSpan) throws -> Void) throws
+  /// How many bytes a bucket has.
+  func size(_ bucket: Int) throws -> Int
 }
 
 /// A spill area for tests and small comparisons.
@@ -59,8 +62,13 @@ public struct MemorySpill: SpillArea {
   /// Adds bytes to a bucket.
   public mutating func append(_ bytes: [UInt8], to bucket: Int) { buckets[bucket, default: []] += bytes }
 
-  /// All bytes of a bucket.
-  public func read(_ bucket: Int) -> [UInt8] { buckets[bucket] ?? [] }
+  /// Hands over all bytes of a bucket at once.
+  public func read(_ bucket: Int, _ body: (RawSpan) throws -> Void) rethrows {
+    if let bytes = buckets[bucket] { try body(bytes.span.bytes) }
+  }
+
+  /// How many bytes a bucket has.
+  public func size(_ bucket: Int) -> Int { buckets[bucket]?.count ?? 0 }
 }
 
 /// Entries of both sides, dealt by their keys to buckets that are compared one at a time: memory is bounded by a budget
@@ -98,11 +106,27 @@ public struct EntryBuckets {
     waitingBytes = 0
   }
 
-  /// The entries of a bucket, ordered by table and key.
+  /// The entries of a bucket, ordered by table and key; nothing may be added any more.
+  ///
+  /// What is in memory of the bucket is let go of, and only one decoded copy of it exists at any time.
   /// - Throws: what the spill area throws.
-  public func entries(_ bucket: Int) throws -> [ComparedEntry] {
-    let bytes = try spill.read(bucket) + waiting[bucket]
-    return stride(from: 0, to: bytes.count, by: ComparedEntry.bytes).map { ComparedEntry(bytes, at: $0) }
-      .sorted { ($0.target, $0.key, $0.row, $0.stream, $0.order) < ($1.target, $1.key, $1.row, $1.stream, $1.order) }
+  public mutating func takeEntries(_ bucket: Int) throws -> [ComparedEntry] {
+    var entries: [ComparedEntry] = []
+    entries.reserveCapacity((try spill.size(bucket) + waiting[bucket].count) / ComparedEntry.bytes)
+    func decode(_ bytes: RawSpan) {
+      for start in stride(from: 0, to: bytes.byteCount, by: ComparedEntry.bytes) {
+        entries.append(ComparedEntry(bytes, at: start))
+      }
+    }
+    try spill.read(bucket, decode)
+    do {
+      let rest = waiting[bucket]
+      decode(rest.span.bytes)
+    }
+    waiting[bucket] = []
+    entries.sort {
+      ($0.target, $0.key, $0.row, $0.stream, $0.order) < ($1.target, $1.key, $1.row, $1.stream, $1.order)
+    }
+    return entries
   }
 }

@@ -19,7 +19,7 @@ public enum DifferenceKind: String, Hashable, Sendable, CaseIterable {
   /// Its key is there with other values.
   case changed
   /// It is there, and nothing in the source explains it: somebody else wrote it, or it was changed beyond recognition.
-  case unexpected
+  case unexplained
   /// It may be wrong, but what would be needed to tell is gone.
   case unverifiable
 }
@@ -110,7 +110,7 @@ public enum ContentComparison {
         return
       }
       guard let likely = candidates.last else {
-        for row in found { try report(difference(.unexpected, nil, row)) }
+        for row in found { try report(difference(.unexplained, nil, row)) }
         return
       }
       let match = candidates.first { candidate in found.contains { $0.row == candidate.entry.row } }
@@ -147,7 +147,7 @@ public enum ContentComparison {
         if let may = unknown.popLast() {
           try report(difference(.unverifiable, may, row))
         } else {
-          try report(difference(.unexpected, nil, row))
+          try report(difference(.unexplained, nil, row))
         }
       }
       for row in unknown { try report(difference(.unverifiable, row, nil)) }

@@ -14,12 +14,6 @@ public struct VolatileExpression: Hashable, Sendable, CustomStringConvertible {
     "\(function)()\(location.map { " at \($0)" } ?? ""), in the statement that inserts into \(statement)"
   }
 
-  /// Functions whose value depends on the moment or on chance.
-  private static let names: Set<String> = [
-    "now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "current_timestamp", "current_date",
-    "random", "gen_random_uuid"
-  ]
-
   /// Every such expression of a plan, in the order of its statements.
   public static func all(in plan: JobPlan) -> [VolatileExpression] {
     plan.statements.flatMap { statement in
@@ -45,7 +39,8 @@ public struct VolatileExpression: Hashable, Sendable, CustomStringConvertible {
     switch expression.kind {
     case .column, .literal: []
     case .call(let signature, let arguments):
-      (names.contains(signature.name) ? [(signature.name, expression.location)] : []) + arguments.flatMap(calls)
+      (FunctionCatalog.momentary.contains(signature.name) ? [(signature.name, expression.location)] : [])
+        + arguments.flatMap(calls)
     case .and(let list), .or(let list), .coalesce(let list): list.flatMap(calls)
     case .not(let inner), .isNull(let inner), .isTrue(let inner), .cast(let inner): calls(inner)
     case .conditional(let branches, let otherwise):

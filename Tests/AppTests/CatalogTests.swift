@@ -32,6 +32,22 @@ struct CatalogTests {
       #expect(allowed.hasSuffix("OK\n"), "\(allowed)")
       let refused = try await Self.run(python, [judge, address, "filesystem", "token=guess"])
       #expect(refused.contains("UnauthorizedError"), "\(refused)")
+      // Both bodies are announced and never sent: the answers do not wait for them.
+      let announced = """
+        import http.client, sys
+        for token, length in (("guess", 10), ("hush", 40 << 20)):
+            client = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=10)
+            client.putrequest("POST", "/v1/namespaces")
+            client.putheader("Authorization", "Bearer " + token)
+            client.putheader("Content-Length", str(length))
+            client.endheaders()
+            answer = client.getresponse()
+            print(answer.status, answer.read().decode())
+        """
+      let early = try await Self.run(python, ["-c", announced, "\(port)"]).split(separator: "\n")
+      #expect(early.count == 2, "\(early)")
+      #expect(early.first?.hasPrefix("401 ") == true && early.last?.hasPrefix("413 ") == true, "\(early)")
+      #expect(early.last?.contains("BadRequestException") == true, "\(early)")
       group.cancelAll()
     }
     await served.close()
@@ -59,6 +75,20 @@ struct CatalogTests {
     }
     try handle.close()
     return try String(contentsOf: output, encoding: .utf8)
+  }
+
+  @Test(
+    "the address for people can be opened on this machine",
+    arguments: [
+      ("0.0.0.0", "http://127.0.0.1:80"), ("::", "http://[::1]:80"), ("fe80::1", "http://[fe80::1]:80"),
+      ("lake.example", "http://lake.example:80")
+    ])
+  func address(host: String, expected: String) async throws {
+    let (settings, directory) = try settings(["WEIR_CATALOG_HOST": host])
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let served = try await ServedCatalog.open(settings, logger: EngineAdapter.logger(settings))
+    #expect(served.address(port: 80) == expected)
+    await served.close()
   }
 
   @Test("a port that is taken is said to be so")

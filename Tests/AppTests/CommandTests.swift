@@ -22,6 +22,26 @@ struct CommandTests {
     #expect(readme.contains(SettingsTable.markdown), "run `weir config --format markdown` and put it into README.md")
   }
 
+  @Test("an SQL file that is too long is refused, not cut")
+  func longFile() throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: "weir-long-\(UUID().uuidString).sql").path
+    try Data(repeating: UInt8(ascii: "\n"), count: 16 << 20 + 1).write(to: URL(filePath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let failure = #expect(throws: CommandFailure.self) { try EngineAdapter.plan(path) }
+    #expect(failure?.code == .usage && failure?.message.contains("longer than 16 MiB") == true)
+  }
+
+  @Test("the last lines of a long output are its last, those of a short one all")
+  func lastLines() throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: "weir-log-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try (1...50_000).map { "line \($0)" }.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(DemoPlace.lastLines(path, count: 2) == "line 49999\nline 50000")
+    try "one\ntwo\n".write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(DemoPlace.lastLines(path) == "one\ntwo")
+    #expect(DemoPlace.lastLines(path + "-none") == "")
+  }
+
   @Test("large numbers are grouped by thousands")
   func grouping() {
     let pairs = [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1000, "-1,000"), (-100, "-100")]

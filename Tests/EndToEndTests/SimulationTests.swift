@@ -2,6 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
+private struct FoundViolation: Decodable {
+  var violations: Int
+  var seed: UInt64
+  var violation: String
+  var command: String
+}
+
 /// `weir sim` as a user runs it. Thousands of seeds are run by `.ci/run`; what the simulator finds is shown by
 /// `Tests/PlantedBugs`.
 @Suite("weir sim")
@@ -71,6 +78,28 @@ struct SimulationTests {
     #expect(unknown.code == 2 && unknown.output.contains("'gremlins' is not a fault"), "\(unknown.output)")
     let file = try bench.write("broken.sql", "SELECT;")
     let broken = try await sim(["--pipeline", file], bench)
-    #expect(broken.code == 1 && broken.output.contains("cannot begin"), "\(broken.output)")
+    #expect(broken.code == 2 && broken.output.contains("cannot begin"), "\(broken.output)")
+    let both = try await sim(["--pipeline", file, "--sinks", "file"], bench)
+    #expect(both.code == 2 && both.output.contains("--sinks"), "\(both.output)")
+  }
+
+  @Test("a broken invariant is one JSON object, with the command that repeats it")
+  func violation() async throws {
+    let bench = try Workbench()
+    defer { bench.remove() }
+    // The moment differs between the run with faults and the one without, which says what the sink must hold.
+    let file = try bench.write(
+      "moment.sql",
+      """
+      CREATE TABLE orders (id bigint) WITH (connector = 'kafka', topic = 'orders', format = 'json');
+      CREATE TABLE copies (id bigint, seen timestamptz) WITH (connector = 'postgres');
+      INSERT INTO copies SELECT id, now() FROM orders;
+      """)
+    let weir = try bench.weir(["sim", "--pipeline", file, "--seeds", "50", "--json"])
+    #expect(await weir.wait() == 1, "\(weir.errorText)")
+    let found = try JSONDecoder().decode(FoundViolation.self, from: Data(weir.lines.joined().utf8))
+    #expect(found.violations == 1 && !found.violation.isEmpty)
+    #expect(found.command.hasPrefix("weir sim --seed \(found.seed) ") && found.command.contains("--pipeline"))
+    #expect(weir.errorText.contains("breaks an invariant"), "\(weir.errorText)")
   }
 }

@@ -89,13 +89,13 @@ struct VerifyTests {
     let bounds = try server.run(sql: "SELECT min(place), max(place) FROM gone")[0]
     let deleted = try await bench.verify(settings, expecting: 1)
     let rows = try #require(deleted.tables.first { $0.sink == "rows" })
-    #expect(rows.missing == 25 && rows.doubled == 0 && rows.changed == 0 && rows.unexpected == 0, "\(rows)")
+    #expect(rows.missing == 25 && rows.doubled == 0 && rows.changed == 0 && rows.unexplained == 0, "\(rows)")
     #expect(rows.ranges.count == 1, "\(rows.ranges)")
     let range = rows.ranges.first
     #expect(range?.topic == "events" && range?.partition == "1" && range?.rows == 25)
     #expect(
       range?.from.map { "\($0)" } == bounds[0] && range?.to.map { "\($0)" } == bounds[1], "\(rows.ranges) \(bounds)")
-    #expect(deleted.tables.filter { $0.sink != "rows" }.allSatisfy { $0.missing + $0.changed + $0.unexpected == 0 })
+    #expect(deleted.tables.filter { $0.sink != "rows" }.allSatisfy { $0.missing + $0.changed + $0.unexplained == 0 })
 
     try server.run(
       sql: """
@@ -109,7 +109,7 @@ struct VerifyTests {
     let tables = Dictionary(uniqueKeysWithValues: changed.tables.map { ($0.sink, $0) })
     #expect(tables["rows"]?.doubled == 1 && tables["rows"]?.missing == 0, "\(String(describing: tables["rows"]))")
     #expect(tables["rows"]?.ranges.first?.partition == "2")
-    #expect(tables["windows"]?.changed == 1 && tables["windows"]?.unexpected == 1 && tables["windows"]?.missing == 0)
+    #expect(tables["windows"]?.changed == 1 && tables["windows"]?.unexplained == 1 && tables["windows"]?.missing == 0)
     #expect(tables["slides"]?.missing == 1)
     let example = try #require(tables["windows"]?.examples.first { $0.kind == "changed" })
     #expect(example.expected != nil && example.found != nil && example.expected != example.found, "\(example)")
@@ -192,9 +192,9 @@ struct VerifyTests {
     #expect(await change.wait() == 0, "\(change.errorText.suffix(2000))")
     let found = try await bench.verify(settings, expecting: 1)
     let hot = try #require(found.tables.first { $0.table == "lake.by_hot" })
-    #expect(hot.doubled == 40 && hot.missing == 0 && hot.unexpected == 0, "\(hot)")
+    #expect(hot.doubled == 40 && hot.missing == 0 && hot.unexplained == 0, "\(hot)")
     let raw = try #require(found.tables.first { $0.table == "lake.raw" })
-    #expect(raw.missing > 0 && raw.doubled == 0 && raw.unexpected == 0, "\(raw)")
+    #expect(raw.missing > 0 && raw.doubled == 0 && raw.unexplained == 0, "\(raw)")
     #expect(raw.ranges.count == 1 && raw.ranges.first?.partition == "3" && raw.ranges.first?.rows == raw.missing)
     #expect((raw.ranges.first?.to ?? .max) < 50)
     #expect(found.tables.first { $0.table == "lake.windows" }?.missing == 0)
@@ -229,6 +229,13 @@ struct VerifyTests {
     let refused = try bench.workbench.weir(["verify", momentFile, "--job", "verify"], environment: settings)
     #expect(await refused.wait() == 2)
     #expect(refused.errorText.contains("now()") && refused.errorText.contains("rows"), "\(refused.errorText)")
+
+    let checkpoints = bench.workbench.directory + "/checkpoints/verify/checkpoints"
+    for number in try FileManager.default.contentsOfDirectory(atPath: checkpoints) {
+      try? Data("damaged".utf8).write(to: URL(fileURLWithPath: "\(checkpoints)/\(number)/manifest"))
+    }
+    let blind = try await bench.verify(settings, expecting: 0, "without checkpoints")
+    #expect(blind.notes.contains { $0.contains("checkpoints are not taken into account") }, "\(blind.notes)")
   }
 
   @Test("a topic whose beginning is gone is verified from where it begins")
@@ -264,6 +271,40 @@ struct VerifyTests {
     let found = try await bench.verify(settings, expecting: 1)
     let rows = try #require(found.tables.first { $0.sink == "rows" })
     #expect(rows.missing == 1 && rows.ranges.first?.from == 4444 && rows.ranges.first?.to == 4444, "\(rows)")
+    try server.run(sql: "DELETE FROM rows WHERE place IN (4450, 4460)")
+    let cut = try await bench.verify(settings, expecting: 1, limit: 1)
+    let some = try #require(cut.tables.first { $0.sink == "rows" })
+    #expect(some.missing == 3 && some.ranges.count == 1 && some.moreRanges == 2, "\(some)")
+  }
+
+  @Test("a job that started at the newest records is verified from there")
+  func latest() async throws {
+    let sql = Self.postgres.replacingOccurrences(
+      of: "topic = 'events',", with: "topic = 'events', starting_position = 'latest',")
+    let bench = try VerifyBench(sql: sql)
+    defer { bench.stop() }
+    let server = try PostgresServer()
+    defer { try? server.stop(mode: .immediate) }
+    let (broker, bootstrap) = try await bench.workbench.broker(topics: ["events:\(VerifyBench.partitions)"])
+    defer { broker.signal(SIGKILL) }
+    var settings = bench.settings(bootstrap)
+    settings["WEIR_POSTGRES_URL"] = server.url
+    try await bench.produce(bootstrap, 2_000)
+    let job = try bench.workbench.weir(["run", bench.file], environment: settings)
+    try await eventually("rows of new records") {
+      try await bench.produce(bootstrap, 40)
+      return (try? server.run(sql: "SELECT count(*) > 100 FROM rows")) == [["t"]]
+    }
+    job.signal(SIGTERM)
+    #expect(await job.wait() == 0, "\(job.errorText.suffix(2000))")
+    let sound = try await expectSound(bench, settings, "from the newest records on")
+    #expect(sound.readFrom.count == VerifyBench.partitions && sound.readFrom.values.allSatisfy { $0 > 0 })
+
+    // Without the checkpoints nobody knows where that was.
+    try FileManager.default.removeItem(atPath: bench.workbench.directory + "/checkpoints")
+    let unknown = try bench.workbench.weir(["verify", bench.file], environment: settings)
+    #expect(await unknown.wait() == 2)
+    #expect(unknown.errorText.contains("starts at 'latest'"), "\(unknown.errorText)")
   }
 }
 
@@ -293,9 +334,10 @@ struct FoundReport: Decodable {
     var missing: Int
     var doubled: Int
     var changed: Int
-    var unexpected: Int
+    var unexplained: Int
     var unverifiable: Int
     var ranges: [Range]
+    var moreRanges: Int
     var examples: [Example]
   }
   struct Account: Decodable {
@@ -367,11 +409,15 @@ final class VerifyBench {
     try producer.flush()
   }
 
-  func verify(_ settings: [String: String], expecting code: Int32, _ when: String = "") async throws -> FoundReport {
-    let process = try workbench.weir(["verify", file, "--json"], environment: settings)
+  func verify(
+    _ settings: [String: String], expecting code: Int32, _ when: String = "", limit: Int = 10
+  ) async throws -> FoundReport {
+    let process = try workbench.weir(["verify", file, "--json", "--limit", "\(limit)"], environment: settings)
     let found = await process.wait()
     let text = process.lines.joined(separator: "\n")
     #expect(found == code, "\(when): \(text.suffix(4000)) \(process.errorText.suffix(2000))")
-    return try JSONDecoder().decode(FoundReport.self, from: Data(text.utf8))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(FoundReport.self, from: Data(text.utf8))
   }
 }

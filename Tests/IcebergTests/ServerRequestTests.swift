@@ -50,6 +50,24 @@ struct ServerRequestTests {
     #expect(long.isError(413, "BadRequestException") && long.message.contains("40"))
   }
 
+  @Test("who may not ask, and what is too long, is refused before the body is read")
+  func admission() throws {
+    let served = try ServedDirectory(token: "hush") { $0.bodyBytesMax = 100_000 }
+    func status(_ path: String, _ headers: HTTPHeaderList, _ bytes: Int) -> Int? {
+      let request = CatalogHTTPRequest(method: "POST", target: path, headers: headers)
+      return switch served.service.admit(request, bodyBytes: bytes) {
+      case .accepted: nil
+      case .refused(let answer): answer.status
+      }
+    }
+    let known: HTTPHeaderList = ["Authorization": "Bearer hush"]
+    #expect(status("/v1/namespaces", known, 100_000) == nil)
+    #expect(status("/v1/namespaces", known, 100_001) == 413)
+    #expect(status("/v1/namespaces", [:], 100_001) == 401 && status("/v1/namespaces", [:], 1) == 401)
+    #expect(status("/v2/other", known, 1) == 404)
+    #expect(status("/v1/oauth/tokens", [:], 1_000) == nil && status("/v1/oauth/tokens", [:], 90_000) == 413)
+  }
+
   @Test("the configured prefix may stand in the path, no other")
   func prefix() async throws {
     let served = try ServedDirectory(prefix: "main")

@@ -34,6 +34,23 @@ struct LocalFileSystemTests {
     #expect(try system.contents(of: path + "/two") == nil)
   }
 
+  @Test("a tree is removed with everything in it, and nothing that its links point to")
+  func trees() throws {
+    let directory = TemporaryDirectory()
+    let tree = directory.path + "/tree"
+    try system.makeDirectories(tree + "/a/b", mode: 0o750)
+    try system.write([1], to: tree + "/a/b/file", mode: 0o640)
+    try system.makeDirectories(directory.path + "/other", mode: 0o750)
+    try system.write([1], to: directory.path + "/other/kept", mode: 0o640)
+    #expect(symlink(directory.path + "/other", tree + "/a/link") == 0)
+    try system.removeTree(tree)
+    try system.removeTree(tree)
+    #expect(try system.status(tree) == nil)
+    #expect(try system.contents(of: directory.path + "/other/kept") == [1])
+    try system.removeTree(directory.path + "/other/kept")
+    #expect(try system.names(in: directory.path + "/other") == [])
+  }
+
   @Test("what fails says what was tried, on what, and why")
   func failures() throws {
     let directory = TemporaryDirectory()

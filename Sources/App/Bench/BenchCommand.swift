@@ -67,20 +67,24 @@ struct BenchCommand: AsyncParsableCommand {
     let plan = BenchPlan(
       events: events, partitions: partitions, runs: runs, topic: topic, brokers: options.brokers,
       isExisting: existing, flags: flags, directory: place)
-    var reports: [BenchReport] = []
-    do {
+    let outcome = await Result {
+      var reports: [BenchReport] = []
       for job in jobs {
         reports.append(
           try await BenchRun(job: job, plan: plan, programs: programs, children: children, clock: clock).report())
         await children.stopAll()
       }
-    } catch {
-      await children.stopAll()
-      DemoPlace.remove(place)
-      throw error
+      return reports
     }
-    DemoPlace.remove(place)
-    try show(reports)
+    await children.stopAll()
+    let removal = Result(catching: { try Self.remove(place, jobs) })
+    try show(try outcome.get())
+    try removal.get()
+  }
+
+  private static func remove(_ place: String, _ jobs: [BenchJob]) throws {
+    for job in jobs { try DemoDatabase.remove(of: place + "/" + job.rawValue) }
+    try DemoPlace.remove(place)
   }
 
   private func show(_ reports: [BenchReport]) throws {
@@ -116,10 +120,7 @@ struct BenchPrograms: Sendable {
   /// Finds them.
   /// - Throws: ``CommandFailure`` that says how to build the C programs when they are missing.
   init() throws {
-    var buffer = [CChar](repeating: 0, count: 4096)
-    let count = readlink("/proc/self/exe", &buffer, buffer.count)
-    guard count > 0 else { throw CommandFailure(.usage, "the path of this program cannot be found: is /proc mounted?") }
-    weir = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    weir = try DemoPlace.program()
     baseline = weir.split(separator: "/").dropLast().reduce(into: "") { $0 += "/" + $1 } + "/BenchBaseline"
     guard access(baseline, X_OK) == 0 else {
       throw CommandFailure(

@@ -89,17 +89,8 @@ struct BenchRun: Sendable {
 
   private func startBroker() async throws -> String {
     if let brokers = plan.brokers { return brokers }
-    let log = directory + "/logs/broker.log"
-    let command = [programs.weir, "broker", "--topic", "\(plan.topic):\(plan.partitions)"]
-    try await children.start("the development broker", command, log: log)
-    for _ in 0..<600 {
-      for line in DemoPlace.text(log).split(separator: "\n") where line.hasPrefix("bootstrap=") {
-        return String(line.dropFirst("bootstrap=".count))
-      }
-      if await !children.ended().isEmpty { break }
-      try await clock.sleep(for: 50_000_000)
-    }
-    throw CommandFailure(.usage, "the development broker does not start:\n\(DemoPlace.lastLines(log))")
+    return try await DemoPlace.startBroker(
+      children, topic: plan.topic, partitions: plan.partitions, log: directory + "/logs/broker.log", clock: clock)
   }
 
   private func generate(_ brokers: String) async throws {
@@ -143,12 +134,12 @@ struct BenchRun: Sendable {
       let command = try weir(
         job.sql(topic: plan.topic, table: table), interval: interval, brokers, database, number: "\(number)")
       let usage = try await children.measure(command, log: log)
-      guard usage.exitCode == 0, let result = BenchResult(summary: DemoPlace.text(log)) else {
+      guard usage.exitCode == 0, let result = BenchResult(summary: DemoPlace.end(log)) else {
         throw CommandFailure(.job, "the job ended with \(usage.exitCode):\n\(DemoPlace.lastLines(log))")
       }
       if let problem = result.problem(expected: expected) { throw wrong(contender.name, problem) }
       if let database { try await checkTable(table, database, expected) }
-      DemoPlace.remove(directory + "/run-\(number)")
+      try DemoPlace.remove(directory + "/run-\(number)")
       return BenchSample(seconds: usage.seconds, cpuSeconds: usage.cpuSeconds, peakBytes: usage.peakBytes)
     }
   }
@@ -163,7 +154,7 @@ struct BenchRun: Sendable {
       command += ["--set", "\(property.name)=\(property.value)"]
     }
     let usage = try await children.measure(command, log: log)
-    guard usage.exitCode == 0, let result = BenchResult(baseline: DemoPlace.text(log)) else {
+    guard usage.exitCode == 0, let result = BenchResult(baseline: DemoPlace.end(log)) else {
       throw CommandFailure(.job, "\(contender.name) ended with \(usage.exitCode):\n\(DemoPlace.lastLines(log))")
     }
     return (result, usage)
@@ -205,13 +196,13 @@ struct BenchRun: Sendable {
     let line = [producer, consumer].map { $0.map(Self.quoted).joined(separator: " ") }.joined(separator: " | ")
     let log = directory + "/logs/digest.log"
     let usage = try await children.measure(["sh", "-c", line], log: log)
-    guard usage.exitCode == 0, let result = BenchResult(baseline: DemoPlace.text(log)) else {
+    guard usage.exitCode == 0, let result = BenchResult(baseline: DemoPlace.end(log)) else {
       throw CommandFailure(.job, "the job to check cannot be run:\n\(DemoPlace.lastLines(log))")
     }
     if let problem = result.problem(expected: expected, isDigest: true) {
       throw wrong("Weir", problem + "\n" + DemoPlace.lastLines(log))
     }
-    DemoPlace.remove(directory + "/run-check")
+    try DemoPlace.remove(directory + "/run-check")
   }
 
   private func checkTable(_ table: String, _ database: String, _ expected: BenchResult) async throws {
@@ -222,7 +213,7 @@ struct BenchRun: Sendable {
     guard try await children.run(ask + [sql], log: log) == 0 else {
       throw CommandFailure(.job, "the results cannot be read:\n\(DemoPlace.lastLines(log))")
     }
-    let numbers = DemoPlace.text(log).split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
+    let numbers = DemoPlace.end(log).split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
     guard numbers.count == job.checkedColumns.count + 1 else { throw wrong("Weir", DemoPlace.lastLines(log)) }
     let found = BenchResult(events: expected.events, rows: Int(numbers[0]), sums: Array(numbers.dropFirst()))
     if let problem = found.problem(expected: expected) { throw wrong("Weir", "in PostgreSQL: \(problem)") }

@@ -10,7 +10,6 @@ package struct CatalogServer: Service {
   private let host: String
   private let port: Int
   private let service: RESTCatalogService
-  private let bodyBytesMax: Int
   private let logger: Logger
   private let onListening: @Sendable (Int) async -> Void
 
@@ -19,16 +18,14 @@ package struct CatalogServer: Service {
   /// - Parameters:
   ///   - host: the address to listen on.
   ///   - port: the port; 0 takes a free one.
-  ///   - bodyBytesMax: the longest body of a request that is read.
   ///   - onListening: is told the port once connections are accepted.
   package init(
-    host: String, port: Int, service: RESTCatalogService, bodyBytesMax: Int, logger: Logger,
+    host: String, port: Int, service: RESTCatalogService, logger: Logger,
     onListening: @escaping @Sendable (Int) async -> Void = { _ in }
   ) {
     self.host = host
     self.port = port
     self.service = service
-    self.bodyBytesMax = bodyBytesMax
     self.logger = logger
     self.onListening = onListening
   }
@@ -56,17 +53,23 @@ package struct CatalogServer: Service {
   private func answer(to request: Request) async -> CatalogHTTPResponse {
     var question = CatalogHTTPRequest(method: request.method.rawValue, target: request.uri.string)
     for field in request.headers { question.headers.add(field.name.rawName, field.value) }
-    do {
-      // One more than is accepted: it is the service that refuses.
-      let body = try await request.body.collect(upTo: bodyBytesMax + 1)
-      question.body = Array(body.readableBytesView)
-    } catch is NIOTooManyBytesError {
-      question.body = Array(repeating: 0, count: bodyBytesMax + 1)
-    } catch {
-      // The connection is gone, or its chunks are malformed: whoever still listens is told.
-      return CatalogHTTPResponse(status: 400)
+    // Nothing is read of those who may not ask, or who announce too much.
+    let announced = request.headers[.contentLength].flatMap { Int($0) }
+    switch service.admit(question, bodyBytes: announced ?? 0) {
+    case .refused(let answer): return answer
+    case .accepted(let bodyBytesMax):
+      do {
+        let body = try await request.body.collect(upTo: bodyBytesMax)
+        question.body = Array(body.readableBytesView)
+      } catch {
+        if error is NIOTooManyBytesError, case .refused(let answer) = service.admit(question, bodyBytes: .max) {
+          return answer
+        }
+        // The connection is gone, or its chunks are malformed: whoever still listens is told.
+        return .badRequest("the request's body cannot be read: \(error)")
+      }
+      return await service.respond(question)
     }
-    return await service.respond(question)
   }
 
   private static func response(_ answer: CatalogHTTPResponse, isHead: Bool) -> Response {

@@ -65,15 +65,11 @@ package struct ServedCatalog: Sendable {
     }
     let service = RESTCatalogService(catalog: catalog, store: store, options: options, logger: logger)
     return CatalogServer(
-      host: settings.catalogHost, port: port, service: service, bodyBytesMax: options.bodyBytesMax, logger: logger,
-      onListening: onListening)
+      host: settings.catalogHost, port: port, service: service, logger: logger, onListening: onListening)
   }
 
   /// The address for people, of a port.
-  package func address(port: Int) -> String {
-    let host = settings.catalogHost == "0.0.0.0" ? "127.0.0.1" : settings.catalogHost
-    return "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
-  }
+  package func address(port: Int) -> String { HTTPListener.address(host: settings.catalogHost, port: port) }
 
   /// Lets go of connections.
   package func close() async { await closing() }

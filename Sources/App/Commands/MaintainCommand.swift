@@ -15,8 +15,8 @@ struct MaintainCommand: AsyncParsableCommand {
       Safe while jobs and other engines write the tables: what they change meanwhile is left alone until another time.
       `weir run` does the same for the tables of its job, a little at a time (WEIR_MAINTENANCE). Files of commits that a
       job has yet to make stay when its checkpoints are in WEIR_CHECKPOINT_DIR; otherwise only their age protects them:
-      keep --older-than longer than any writer stands still. Exit codes: 2 a table or catalog is missing or wrong,
-      3 a step failed.
+      keep --older-than longer than any writer stands still. Exit codes: 1 the SQL is wrong, 2 a table or catalog
+      is missing or wrong, 3 a step failed.
       """)
 
   @Argument(help: "Tables as namespace.name, or one SQL file.") var targets: [String] = []
@@ -62,17 +62,17 @@ struct MaintainCommand: AsyncParsableCommand {
     let settings = try EngineAdapter.settings(flags: try options.overrides().merging(flags) { _, flag in flag })
     let logger = EngineAdapter.logger(settings)
     let groups = try groups(settings, logger)
-    let scratch = try ScratchDirectory()
-    defer { scratch.remove() }
-    let upkeep = try upkeep(settings, scratch.path)
     let directory = EngineAdapter.absolute(settings.checkpointDirectory)
-    try Self.check(upkeep, checkpoints: directory)
     var reports: [UpkeepReport] = []
     var failure: CommandFailure?
-    for group in groups {
-      let outcome = await Self.run(upkeep, on: group, isQuiet: json, checkpoints: directory)
-      reports += outcome.reports
-      failure = failure ?? outcome.failure
+    try await ScratchDirectory.use { scratch in
+      let upkeep = try upkeep(settings, scratch)
+      try Self.check(upkeep, checkpoints: directory)
+      for group in groups {
+        let outcome = await Self.run(upkeep, on: group, isQuiet: json, checkpoints: directory)
+        reports += outcome.reports
+        failure = failure ?? outcome.failure
+      }
     }
     if json { Terminal.say(String(decoding: HTTPAnswer.json(reports).body.dropLast(), as: UTF8.self)) }
     if let failure { throw failure }
@@ -144,7 +144,7 @@ struct MaintainCommand: AsyncParsableCommand {
     do {
       groups = try MaintainedTables.of(plan, job: job, settings: settings, all: true, logger: logger)
     } catch {
-      throw CommandFailure(.sql, "\(error)")
+      throw CommandFailure(.finding, "\(error)")
     }
     guard !groups.isEmpty else { throw CommandFailure(.usage, "no statement of \(file) writes an Iceberg table") }
     return groups

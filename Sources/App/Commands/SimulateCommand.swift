@@ -11,7 +11,7 @@ struct SimulateCommand: ParsableCommand {
       simulated broker, disk, object store, catalog and PostgreSQL. A seed decides the records, the order of all steps and
       every fault, and repeats a run exactly. In the end each sink must hold what a plain recount of the records gives. The
       first seed for which it does not is printed with the invariant, the shortest run that still fails, and the command that
-      repeats it; the exit code is 1 then.
+      repeats it. Exit codes: 1 an invariant is broken, 2 the run cannot begin.
 
       --pipeline runs your own file: sources get made-up JSON records, sinks become simulated tables, and what they must hold
       is found by a run of the same seed to which nothing happens. now() and an idle_timeout make results depend on the
@@ -35,7 +35,7 @@ struct SimulateCommand: ParsableCommand {
 
   @Option(help: "Writes the trace of the last run, or of the run that failed, to this file.") var trace: String?
 
-  @Option(help: "Lets at most so many faults strike in a run.") var budget: Int = .max
+  @Option(help: "Lets at most so many faults strike in a run (default: all).") var budget: Int?
 
   @Option(help: "Names of faults that are thrown dice for and never strike; shrinking uses it.") var withhold = ""
 
@@ -43,7 +43,10 @@ struct SimulateCommand: ParsableCommand {
 
   func validate() throws {
     guard seeds >= 1 else { throw ValidationError("--seeds: expected at least 1, found \(seeds)") }
-    guard budget >= 0 else { throw ValidationError("--budget: expected 0 or more, found \(budget)") }
+    if let budget, budget < 0 { throw ValidationError("--budget: expected 0 or more, found \(budget)") }
+    guard pipeline == nil || sinks == nil else {
+      throw ValidationError("--sinks has no meaning beside --pipeline: every sink of the file is simulated as it is")
+    }
     _ = try Self.faults(faults, "--faults")
     _ = try Self.faults(withhold, "--withhold")
   }
@@ -52,7 +55,7 @@ struct SimulateCommand: ParsableCommand {
     try Self.walkInOrder()
     var options = SimulationOptions(seed: seed, faults: try Self.faults(faults, "--faults"))
     options.withheld = try Self.faults(withhold, "--withhold")
-    options.faultBudget = budget
+    options.faultBudget = budget ?? .max
     options.sinks = sinks
     options.pipeline = try pipeline.map { try EngineAdapter.contents($0) }
     options.environment = EngineAdapter.environment
@@ -81,7 +84,7 @@ struct SimulateCommand: ParsableCommand {
   }
 
   private func simulate(_ options: SimulationOptions) throws -> SimulationResult {
-    do { return try Simulation.run(options) } catch { throw CommandFailure(.sql, "the run cannot begin: \(error)") }
+    do { return try Simulation.run(options) } catch { throw CommandFailure(.usage, "the run cannot begin: \(error)") }
   }
 
   private static func faults(_ text: String, _ option: String) throws -> Set<Fault> {
@@ -99,22 +102,31 @@ struct SimulateCommand: ParsableCommand {
   // MARK: Telling
 
   private func fail(_ options: SimulationOptions, _ result: SimulationResult) throws {
-    Terminal.say("seed \(options.seed): \(result.violation ?? ""); making it shorter")
+    // With --json standard output is for the object alone.
+    let tell = json ? Terminal.complain : Terminal.say
+    tell("seed \(options.seed): \(result.violation ?? ""); making it shorter")
     let short = try Simulation.shrink(options, result)
-    for line in short.result.trace.suffix(40) { Terminal.say("  \(line)") }
+    for line in short.result.trace.suffix(40) { tell("  \(line)") }
     try write(short.result)
-    var command = "weir sim --seed \(options.seed) --faults \(faults) --budget \(short.options.faultBudget)"
+    var command = "weir sim --seed \(options.seed) --faults \(faults)"
+    if short.options.faultBudget < .max { command += " --budget \(short.options.faultBudget)" }
     let withheld = short.options.withheld.map(\.rawValue).sorted().joined(separator: ",")
     if !withheld.isEmpty { command += " --withhold \(withheld)" }
     if let sinks { command += " --sinks \(sinks.rawValue)" }
     if let pipeline { command += " --pipeline \(pipeline)" }
+    let violation = short.result.violation ?? result.violation ?? ""
+    if json { say(Violation(violations: 1, seed: options.seed, violation: violation, command: command)) }
     throw CommandFailure(
-      .sql,
+      .finding,
       """
-      seed \(options.seed) breaks an invariant: \(short.result.violation ?? result.violation ?? "")
+      seed \(options.seed) breaks an invariant: \(violation)
       faults that struck: \(Self.list(short.result.injected))
       repeat it: \(command) --trace trace.txt
       """)
+  }
+
+  private func say(_ object: some Encodable) {
+    Terminal.say(String(decoding: HTTPAnswer.json(object).body.dropLast(), as: UTF8.self))
   }
 
   private func write(_ result: SimulationResult) throws {
@@ -128,20 +140,7 @@ struct SimulateCommand: ParsableCommand {
 
   private func report(_ summary: Simulation.Summary, seconds: Double) {
     let struck = summary.injected.values.reduce(0, +)
-    if json {
-      let faults = summary.injected.sorted { $0.key.rawValue < $1.key.rawValue }
-        .map { "\"\($0.key.rawValue)\":\($0.value)" }.joined(separator: ",")
-      let kinds = summary.sinks.sorted { $0.key.rawValue < $1.key.rawValue }
-        .map { "\"\($0.key.rawValue)\":\($0.value)" }.joined(separator: ",")
-      print(
-        """
-        {"seeds":\(summary.runs),"first_seed":\(seed),"violations":0,"refusals":\(summary.refusals),\
-        "processes":\(summary.processes),"checkpoints":\(summary.checkpoints),"records":\(summary.records),\
-        "steps":\(summary.steps),"virtual_seconds":\(Int(summary.virtualSeconds)),"cpu_seconds":\(seconds),\
-        "faults":\(struck),"faults_by_kind":{\(faults)},"runs_by_sink":{\(kinds)}}
-        """)
-      return
-    }
+    guard !json else { return say(Outcome(summary, firstSeed: seed, cpuSeconds: seconds)) }
     let rate = seconds > 0 ? Int(Double(summary.runs) / seconds * 60) : 0
     print(
       """
@@ -159,6 +158,46 @@ struct SimulateCommand: ParsableCommand {
   private static func list(_ faults: [Fault: Int]) -> String {
     faults.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) \($0.value)" }.joined(separator: ", ")
   }
+}
+
+/// What `--json` prints of runs whose invariants held.
+private struct Outcome: Encodable {
+  let seeds: Int
+  let firstSeed: UInt64
+  let violations = 0
+  let refusals: Int
+  let processes: Int
+  let checkpoints: UInt64
+  let records: Int
+  let steps: Int
+  let virtualSeconds: Int
+  let cpuSeconds: Double
+  let faults: Int
+  let faultsByKind: [String: Int]
+  let runsBySink: [String: Int]
+
+  init(_ summary: Simulation.Summary, firstSeed: UInt64, cpuSeconds: Double) {
+    seeds = summary.runs
+    self.firstSeed = firstSeed
+    refusals = summary.refusals
+    processes = summary.processes
+    checkpoints = summary.checkpoints
+    records = summary.records
+    steps = summary.steps
+    virtualSeconds = Int(summary.virtualSeconds)
+    self.cpuSeconds = cpuSeconds
+    faults = summary.injected.values.reduce(0, +)
+    faultsByKind = Dictionary(uniqueKeysWithValues: summary.injected.map { ($0.key.rawValue, $0.value) })
+    runsBySink = Dictionary(uniqueKeysWithValues: summary.sinks.map { ($0.key.rawValue, $0.value) })
+  }
+}
+
+/// What `--json` prints of the first run that broke one.
+private struct Violation: Encodable {
+  let violations: Int
+  let seed: UInt64
+  let violation: String
+  let command: String
 }
 
 extension SinkKind: ExpressibleByArgument {}

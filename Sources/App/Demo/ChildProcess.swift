@@ -122,8 +122,8 @@ package actor ChildProcesses {
   }
 }
 
-/// Small files and sockets for demos.
-enum DemoPlace {
+/// Small files and sockets, and the broker, of demos and benchmarks.
+package enum DemoPlace {
   /// Makes a directory and those above it.
   /// - Throws: ``CommandFailure``.
   static func makeDirectory(_ path: String) throws {
@@ -136,34 +136,61 @@ enum DemoPlace {
     }
   }
 
-  /// The text of a file; empty when there is none.
-  static func text(_ path: String) -> String {
+  /// The most that is read of a program's output.
+  private static let textBytesMax = 1 << 16
+
+  /// The beginning of a file; empty when there is none.
+  private static func beginning(_ path: String) -> String { text(path, fromEnd: false) }
+
+  /// The end of a file; empty when there is none.
+  static func end(_ path: String) -> String { text(path, fromEnd: true) }
+
+  private static func text(_ path: String, fromEnd: Bool) -> String {
     guard let file = fopen(path, "r") else { return "" }
     defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    // A file that is shorter stays at its beginning.
+    if fromEnd, fseek(file, -textBytesMax, SEEK_END) != 0 { rewind(file) }
+    var bytes = [UInt8](repeating: 0, count: textBytesMax)
     let count = fread(&bytes, 1, bytes.count, file)
     return String(decoding: bytes[..<count], as: UTF8.self)
   }
 
   /// The last lines of a program's output, for a message.
-  static func lastLines(_ path: String, count: Int = 5) -> String {
-    text(path).split(separator: "\n").suffix(count).joined(separator: "\n")
+  package static func lastLines(_ path: String, count: Int = 5) -> String {
+    end(path).split(separator: "\n").suffix(count).joined(separator: "\n")
   }
 
-  /// Removes a directory with everything in it, and a file; what does not exist is fine.
-  static func remove(_ path: String) {
-    if let directory = opendir(path) {
-      while let entry = readdir(directory) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        if name != ".", name != ".." { remove(path + "/" + name) }
+  /// Removes a directory with everything in it, or a file; what does not exist is fine.
+  /// - Throws: ``CommandFailure``.
+  static func remove(_ path: String) throws {
+    do { try LocalFileSystem().removeTree(path) } catch { throw CommandFailure(.usage, "\(error)") }
+  }
+
+  /// The path of this program, for its children.
+  /// - Throws: ``CommandFailure``.
+  static func program() throws -> String {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = readlink("/proc/self/exe", &buffer, buffer.count)
+    guard count > 0 else { throw CommandFailure(.usage, "the path of this program cannot be found: is /proc mounted?") }
+    return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// Starts the development broker with one topic.
+  /// - Returns: its address.
+  /// - Throws: ``CommandFailure``.
+  static func startBroker(
+    _ children: ChildProcesses, topic: String, partitions: Int, log: String, clock: any EngineClock
+  ) async throws -> String {
+    let command = [try program(), "broker", "--topic", "\(topic):\(partitions)"]
+    try await children.start("the development broker", command, log: log)
+    for _ in 0..<600 {
+      for line in beginning(log).split(separator: "\n") where line.hasPrefix("bootstrap=") {
+        return String(line.dropFirst("bootstrap=".count))
       }
-      closedir(directory)
-      rmdir(path)
-    } else {
-      unlink(path)
+      if await !children.ended().isEmpty { break }
+      try await clock.sleep(for: 50_000_000)
     }
+    throw CommandFailure(.usage, "the development broker does not start:\n\(lastLines(log))")
   }
 
   /// `preferred` when it is free on this machine, otherwise some free port, and says so.

@@ -14,8 +14,9 @@ struct DemoCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo", abstract: "Runs a whole pipeline on this machine, with everything that it needs.",
     discussion: """
-      Starts a development broker, a private PostgreSQL, a generator and the job, and prints where to look. Everything is
-      kept below ./.weir and ends with the command.
+      Starts a development broker, a private PostgreSQL, a generator and the job, and prints where to look; all of them end
+      with the command. Files are kept below ./.weir. When root runs it where the user postgres cannot get to, PostgreSQL's
+      are below /var/tmp instead, in a directory that is named after this one.
       """)
 
   @Argument(help: "telemetry or weather.") var name = Name.telemetry
@@ -66,25 +67,26 @@ struct Demo: Sendable {
   private var logs: String { directory + "/logs" }
 
   func run() async throws {
-    DemoPlace.remove(logs)
+    try DemoPlace.remove(logs)
     try DemoPlace.makeDirectory(logs)
     // The development broker forgets everything when it ends: each run begins a history of its own.
-    DemoPlace.remove(directory + "/checkpoints")
-    DemoPlace.remove(directory + "/warehouse")
-    let broker = try await startBroker()
+    try DemoPlace.remove(directory + "/checkpoints")
+    try DemoPlace.remove(directory + "/warehouse")
+    let broker = try await DemoPlace.startBroker(
+      children, topic: name.rawValue, partitions: 3, log: logs + "/broker.log", clock: clock)
     let database = try await DemoDatabase.start(children, directory: directory, logs: logs, clock: clock)
     let settings = try settings(broker: broker, database: database)
     let plan = try EngineAdapter.plan(
       text: String(decoding: sql, as: UTF8.self), fileName: "Pipelines/\(name.rawValue)/pipeline.sql", variables: [:])
-    let engine = try EngineAdapter.engine(
-      plan: plan, jobName: name.rawValue, settings: settings, logger: EngineAdapter.logger(settings))
+    let logger = EngineAdapter.logger(settings)
+    let engine = try EngineAdapter.engine(plan: plan, jobName: name.rawValue, settings: settings, logger: logger)
+    let maintenance = try JobMaintenance.service(plan, job: name.rawValue, settings: settings, logger: logger)
     let addresses = try await startProducers(broker: broker, database: database)
     let places = [("what is in PostgreSQL", database.shellCommand), ("the Iceberg tables", directory + "/warehouse")]
     show(addresses + places, settings)
-    let runner = JobRunner(
-      engine: engine, settings: settings, logger: EngineAdapter.logger(settings), onListening: { _ in })
+    let runner = JobRunner(engine: engine, settings: settings, logger: logger, onListening: { _ in })
     let watch = DemoWatch(engine: engine, children: children, clock: clock, limit: limit)
-    let summary = try await runner.run(untilEnd: false, extra: [watch])
+    let summary = try await runner.run(untilEnd: false, extra: [watch] + (maintenance.map { [$0] } ?? []))
     if let failure = watch.failure { throw failure }
     Terminal.say(
       "\nread \(summary.rowsIn) rows in \(Int(summary.seconds)) s; everything is committed; kept in \(directory)")
@@ -110,22 +112,9 @@ struct Demo: Sendable {
     return try EngineAdapter.settings(flags: all)
   }
 
-  private func startBroker() async throws -> String {
-    let command = try [own(), "broker", "--topic", "\(name.rawValue):3"]
-    let child = try await children.start("the development broker", command, log: logs + "/broker.log")
-    for _ in 0..<200 {
-      for line in DemoPlace.text(child.log).split(separator: "\n") where line.hasPrefix("bootstrap=") {
-        return String(line.dropFirst("bootstrap=".count))
-      }
-      if await !children.ended().isEmpty { break }
-      try await clock.sleep(for: 50_000_000)
-    }
-    throw CommandFailure(.usage, "the development broker does not start:\n\(DemoPlace.lastLines(child.log))")
-  }
-
   /// Starts what produces and shows rows beside the job; returns what can be opened, each with its address.
   private func startProducers(broker: String, database: DemoDatabase) async throws -> [(String, String)] {
-    let program = try own()
+    let program = try DemoPlace.program()
     switch name {
     case .telemetry:
       let command = [
@@ -163,13 +152,5 @@ struct Demo: Sendable {
       Terminal.say("  \(what)\(String(repeating: " ", count: width - what.count))  \(place)")
     }
     Terminal.say(limit == nil ? "\nCtrl-C ends it.\n" : "")
-  }
-
-  /// This program, for its children.
-  private func own() throws -> String {
-    var buffer = [CChar](repeating: 0, count: 4096)
-    let count = readlink("/proc/self/exe", &buffer, buffer.count)
-    guard count > 0 else { throw CommandFailure(.usage, "the path of this program cannot be found: is /proc mounted?") }
-    return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }

@@ -3,6 +3,9 @@ import Runtime
 
 /// A private PostgreSQL for a demo: made at first use, kept between runs, reachable from this machine only.
 struct DemoDatabase: Sendable {
+  /// Whom the server runs as when root starts it.
+  private static let user = "postgres"
+
   /// Where to connect.
   let url: String
   /// For people: how to look at the tables.
@@ -16,14 +19,13 @@ struct DemoDatabase: Sendable {
     _ children: ChildProcesses, directory: String, logs: String, clock: any EngineClock
   ) async throws -> DemoDatabase {
     let programs = try programDirectory()
-    let isRoot = geteuid() == 0
     // PostgreSQL refuses to run as root.
-    let user = isRoot ? "postgres" : nil
+    let user = geteuid() == 0 ? Self.user : nil
     let place = try await clusterDirectory(children, directory, user, logs)
     let log = logs + "/postgres.log"
     if access(place + "/data/PG_VERSION", F_OK) != 0 {
       Terminal.complain("making a private PostgreSQL in \(place)")
-      DemoPlace.remove(place + "/new")
+      try DemoPlace.remove(place + "/new")
       let command = [
         programs + "/initdb", "-D", place + "/new", "-U", "analytics", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"
       ]
@@ -72,15 +74,38 @@ struct DemoDatabase: Sendable {
     guard let account = getpwnam(user) else {
       throw CommandFailure(.usage, "PostgreSQL does not run as root, and there is no user '\(user)' to run it as")
     }
-    chown(place, account.pointee.pw_uid, account.pointee.pw_gid)
+    try give(place, to: account.pointee)
     let reach = ["test", "-w", place]
     if try await children.run(reach, log: logs + "/access.log", user: user) == 0 { return place }
-    let name = directory.split(separator: "/").last.map(String.init) ?? "demo"
-    let other = "/var/tmp/weir-\(name)-postgres"
-    try DemoPlace.makeDirectory(other)
-    chown(other, account.pointee.pw_uid, account.pointee.pw_gid)
-    chmod(other, 0o700)
+    let other = otherDirectory(directory)
+    guard mkdir(other, 0o700) == 0 || errno == EEXIST else {
+      throw CommandFailure(.usage, "the directory \(other) cannot be made: \(String(cString: strerror(errno)))")
+    }
+    try give(other, to: account.pointee)
     return other
+  }
+
+  /// The cluster of a directory that the server's user cannot get to; each directory has its own.
+  private static func otherDirectory(_ directory: String) -> String {
+    "/var/tmp/weir-postgres-" + String(Checksum.xxh64(Array(directory.utf8)), radix: 16)
+  }
+
+  /// Makes the server's user the owner. Below /var/tmp anybody could have put something else there before: only a
+  /// directory that root or that user owns already is given away.
+  private static func give(_ place: String, to account: passwd) throws {
+    var status = stat()
+    guard lstat(place, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, [0, account.pw_uid].contains(status.st_uid)
+    else { throw CommandFailure(.usage, "\(place) is not a directory of root or of '\(user)': remove it") }
+    guard lchown(place, account.pw_uid, account.pw_gid) == 0 else {
+      throw CommandFailure(.usage, "\(place) cannot be given to '\(user)': \(String(cString: strerror(errno)))")
+    }
+  }
+
+  /// Removes the cluster of a directory, wherever it is; the server has ended.
+  /// - Throws: ``CommandFailure``.
+  static func remove(of directory: String) throws {
+    try DemoPlace.remove(directory + "/postgres")
+    if geteuid() == 0 { try DemoPlace.remove(otherDirectory(directory)) }
   }
 
   private static func waitUntilReady(

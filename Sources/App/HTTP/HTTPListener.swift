@@ -1,3 +1,4 @@
+import Glibc
 import Hummingbird
 import Logging
 import NIOCore
@@ -38,15 +39,21 @@ struct HTTPListener: Sendable {
     }
   }
 
+  /// The address to open in a browser: on this machine when everything is listened on.
+  static func address(host: String, port: Int) -> String {
+    let reachable = ["0.0.0.0": "127.0.0.1", "::": "::1"][host] ?? host
+    return "http://\(reachable.contains(":") ? "[\(reachable)]" : reachable):\(port)"
+  }
+
   private func failure(_ reason: String) -> CommandFailure {
     CommandFailure(.usage, "cannot listen on \(host.value):\(port.value): \(reason)")
   }
 
   private func advice(_ error: IOError) -> String {
     switch error.errnoCode {
-    case 98: "another program listens there; set \(port.setting) to another port, or to 0 for a free one"
-    case 99: "this machine does not have that address; set \(host.setting) to one that it has"
-    case 13: "ports below 1024 need privileges; set \(port.setting) to a greater one"
+    case EADDRINUSE: "another program listens there; set \(port.setting) to another port, or to 0 for a free one"
+    case EADDRNOTAVAIL: "this machine does not have that address; set \(host.setting) to one that it has"
+    case EACCES: "ports below 1024 need privileges; set \(port.setting) to a greater one"
     default: "\(error)"
     }
   }

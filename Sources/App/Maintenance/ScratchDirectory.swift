@@ -1,14 +1,33 @@
 import Glibc
+import Runtime
+import UnixSignals
 
-/// A directory for files of one run of a command, removed with what is in it at the end.
+/// A directory for files of one run of `weir maintain`, removed with what is in it however the run ends.
 struct ScratchDirectory {
-  /// The path.
-  let path: String
+  /// `TMPDIR`, or `/tmp`.
+  static var parent: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
 
-  /// A new directory below `TMPDIR`, or `/tmp`.
-  /// - Throws: ``CommandFailure``.
-  init() throws {
-    let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+  private let path: String
+
+  /// Hands a new directory to `body`. A signal that ends the process removes it first.
+  /// - Throws: ``CommandFailure`` when there is no place for it, and what `body` throws.
+  static func use<Value>(_ body: (_ path: String) async throws -> Value) async throws -> Value {
+    let directory = try ScratchDirectory()
+    defer { directory.remove() }
+    return try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask {
+        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+          directory.remove()
+          _exit(signal == .sigint ? 130 : 143)
+        }
+      }
+      defer { tasks.cancelAll() }
+      return try await body(directory.path)
+    }
+  }
+
+  private init() throws {
+    let parent = Self.parent
     // mkdtemp puts characters of its own in place of the six.
     var template = Array("\(parent)/weir-maintain-XXXXXX".utf8CString)
     guard let made = template.withUnsafeMutableBufferPointer({ $0.baseAddress.flatMap { mkdtemp($0) } }) else {
@@ -18,16 +37,5 @@ struct ScratchDirectory {
     path = String(cString: made)
   }
 
-  /// Removes it; files are only in the directory itself.
-  func remove() {
-    guard let directory = opendir(path) else { return }
-    while let entry = readdir(directory) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != ".", name != ".." { unlink("\(path)/\(name)") }
-    }
-    closedir(directory)
-    rmdir(path)
-  }
+  private func remove() { try? LocalFileSystem().removeTree(path) }
 }

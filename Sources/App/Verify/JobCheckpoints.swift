@@ -11,7 +11,7 @@ import Sinks
 struct JobCheckpoints {
   /// The job's manifests, newest first.
   private(set) var manifests: [Manifest] = []
-  /// Why there are none; `nil` when that is no wonder.
+  /// Why they could not be read; `nil` when they were, or there are none.
   private(set) var problem: String?
 
   private static let attempts = 5
@@ -30,8 +30,9 @@ struct JobCheckpoints {
     }
   }
 
-  /// Adds what was there at another moment.
+  /// Adds what was there at another moment. What could be read at one of the two is not reported as missing.
   mutating func merge(_ other: JobCheckpoints) {
+    if other.problem == nil { problem = nil }
     let known = Set(manifests.map(\.checkpoint))
     manifests = (manifests + other.manifests.filter { !known.contains($0.checkpoint) })
       .sorted { $0.checkpoint > $1.checkpoint }
@@ -87,7 +88,8 @@ struct KeptDecisions {
 
   /// Reads the JSON lines of a directory; a directory that is not there has none.
   mutating func read(directory: String) {
-    for name in Self.names(directory) where name.hasSuffix(".jsonl") && !name.hasPrefix(".") && !name.hasPrefix("_") {
+    let names = (try? LocalFileSystem().names(in: directory)) ?? []
+    for name in names where name.hasSuffix(".jsonl") && !name.hasPrefix(".") && !name.hasPrefix("_") {
       guard let file = fopen("\(directory)/\(name)", "r") else { continue }
       defer { fclose(file) }
       var line: UnsafeMutablePointer<CChar>?
@@ -100,18 +102,5 @@ struct KeptDecisions {
         if let record = try? JSONDecoder().decode(KeptLine.self, from: data) { add(record) }
       }
     }
-  }
-
-  private static func names(_ directory: String) -> [String] {
-    guard let handle = opendir(directory) else { return [] }
-    defer { closedir(handle) }
-    var names: [String] = []
-    while let entry = readdir(handle) {
-      names.append(
-        withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-          pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        })
-    }
-    return names.sorted()
   }
 }

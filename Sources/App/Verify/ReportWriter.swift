@@ -13,7 +13,7 @@ struct ReportWriter {
   let judge: RowJudge
   let decisions: [String: KeptDecisions]
 
-  mutating func write(
+  func write(
     _ tally: DifferenceTally, _ describer: DifferenceDescriber?, _ found: [Int: Int],
     to report: inout VerificationReport
   ) async throws {
@@ -50,7 +50,7 @@ struct ReportWriter {
     table.missing = tally.count(number, .missing)
     table.doubled = tally.count(number, .doubled)
     table.changed = tally.count(number, .changed)
-    table.unexpected = tally.count(number, .unexpected)
+    table.unexplained = tally.count(number, .unexplained)
     table.unverifiable = tally.count(number, .unverifiable)
     excuse(&table, sink)
     return table
@@ -60,12 +60,12 @@ struct ReportWriter {
   private func excuse(_ table: inout VerificationReport.Table, _ sink: ComparedSink) {
     let sources = scope.sources(ofSink: sink.table.name)
     guard judge.truncated.contains(where: { sources.contains($0.source) }) else {
-      let excused = min(table.unexpected, table.unverifiable)
-      table.unexpected -= excused
+      let excused = min(table.unexplained, table.unverifiable)
+      table.unexplained -= excused
       return
     }
-    table.unverifiable += table.unexpected
-    table.unexpected = 0
+    table.unverifiable += table.unexplained
+    table.unexplained = 0
     // Without a key equal rows are no proof: one may come of a record that is gone. The number of all rows is.
     guard sink.key.isEmpty, let total = total(sink.table.name) else { return }
     let surplus = max(0, table.found - total)
@@ -94,6 +94,7 @@ struct ReportWriter {
     _ table: inout VerificationReport.Table, _ number: Int, _ describer: DifferenceDescriber, _ tally: DifferenceTally
   ) {
     for run in describer.runs[UInt32(number)] ?? [] { table.ranges.append(range(run, describer)) }
+    table.moreRanges = describer.moreRuns[UInt32(number)] ?? 0
     for sample in tally.samples where Int(sample.target) == number {
       table.examples.append(
         VerificationReport.Example(

@@ -53,7 +53,7 @@ struct RowJudge {
   ) -> Set<PartitionID> {
     Set(
       partitions.filter { partition, known in
-        if let state = scope.reference?.partitions.first(where: { $0.partition == partition }) {
+        if let state = scope.stateAtEnd[partition] {
           return job.records[partition] ?? 0 < state.records
         }
         guard known.start > 0 else { return false }

@@ -32,7 +32,7 @@ final class SinkComparison {
     self.decisions = decisions
     sinkIndex = Dictionary(
       scope.sinks.enumerated().map { ($1.table.name, $0) }, uniquingKeysWith: { first, _ in first })
-    buckets = EntryBuckets(spill: try FileSpill(directory: verifier.scratch))
+    buckets = EntryBuckets(spill: FileSpill())
     let job = try SequentialJob(scope.graph, partitions: Array(scope.readTo.keys))
     self.job = job
     streamCount = job.streams.count
@@ -46,7 +46,7 @@ final class SinkComparison {
     let judge = RowJudge(scope, job: job, partitions: partitions, decisions: decisions)
     var tally = DifferenceTally(sampleLimit: verifier.limit)
     for bucket in 0..<EntryBuckets.count {
-      let entries = try buckets.entries(bucket)
+      let entries = try buckets.takeEntries(bucket)
       tally.countExpected(entries, isKeyed: isKeyed, certainty: judge.certainty)
       ContentComparison.compare(entries, isKeyed: isKeyed, certainty: judge.certainty) { tally.add($0) }
     }
@@ -56,7 +56,7 @@ final class SinkComparison {
       try await scan()
       describer?.finish(job)
     }
-    var writer = ReportWriter(scope: scope, job: job, partitions: partitions, judge: judge, decisions: decisions)
+    let writer = ReportWriter(scope: scope, job: job, partitions: partitions, judge: judge, decisions: decisions)
     try await writer.write(tally, describer, foundCounts, to: &report)
   }
 
@@ -92,11 +92,13 @@ final class SinkComparison {
       _ = try await connector.partitions()
       sources[source.table.name] = connector
     }
-    let replay = SourceReplay(
-      graph: scope.graph, sources: sources, factory: verifier.factory, decisions: decisions, clock: verifier.clock,
-      cuts: scope.readTo, starts: try scope.starts())
     do {
+      let starts = try scope.starts()
+      let replay = SourceReplay(
+        graph: scope.graph, sources: sources, factory: verifier.factory, decisions: decisions, clock: verifier.clock,
+        cuts: scope.readTo, starts: starts)
       let result = try await replay.run(&job) { try take($0) }
+      try scope.check(starts, result, records: job.records)
       for connector in sources.values { await connector.close() }
       return result
     } catch {

@@ -139,11 +139,13 @@ struct SourceReplay {
     _ partition: PartitionID, _ connector: any SourceConnector
   ) async throws -> any PartitionReader {
     let end = cuts[partition]?.last
-    if let start = starts[partition], let reader = try? await connector.open(partition, at: start, end: end) {
-      return reader
+    guard let start = starts[partition] else { return try await connector.open(partition, at: .beginning, end: end) }
+    do {
+      return try await connector.open(partition, at: start, end: end)
+    } catch let error as SourceError where error.severity == .fatal {
+      // Where the job began is gone: what is left is read. Any other failure says nothing about what is there.
+      return try await connector.open(partition, at: .beginning, end: end)
     }
-    // Where the job began is gone: what is left is read.
-    return try await connector.open(partition, at: .beginning, end: end)
   }
 
   /// Polls until there is a batch, or the end.

@@ -67,17 +67,19 @@ package struct VerificationReport: Codable, Sendable {
     /// Rows whose values are others.
     package var changed = 0
     /// Rows that the source does not explain.
-    package var unexpected = 0
+    package var unexplained = 0
     /// Rows that cannot be judged.
     package var unverifiable = 0
     /// Rows that the target itself refused at commit, which it keeps elsewhere; they are not missing.
     package var refusedByTarget = 0
     /// Where the differences come from.
     package var ranges: [Range] = []
+    /// How many ranges there are beyond `--limit`.
+    package var moreRanges = 0
     /// Some of the rows.
     package var examples: [Example] = []
 
-    func differences(allowsForeign: Bool) -> Int { missing + doubled + changed + (allowsForeign ? 0 : unexpected) }
+    func differences(allowsForeign: Bool) -> Int { missing + doubled + changed + (allowsForeign ? 0 : unexplained) }
   }
 
   /// What became of the records of one statement.

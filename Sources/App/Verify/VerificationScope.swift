@@ -26,6 +26,8 @@ struct VerificationScope {
   let reference: Manifest?
   /// The newest manifest of the job, from whichever moment.
   let newest: Manifest?
+  /// For each partition: the job's state where its reading ends, when a manifest of that moment is kept.
+  let stateAtEnd: [PartitionID: PartitionState]
   /// For each partition: where tables are, ascending.
   let readTo: [PartitionID: [Int64]]
 
@@ -46,6 +48,8 @@ struct VerificationScope {
     reference = checkpoints.manifests.first { manifest in
       last.allSatisfy { manifest.sourcePositions[$0.key] == $0.value }
     }
+    let states = checkpoints.manifests.flatMap(\.partitions).filter { last[$0.partition] == $0.nextOffset }
+    stateAtEnd = Dictionary(states.map { ($0.partition, $0) }, uniquingKeysWith: { newer, _ in newer })
     for index in sinks.indices {
       for target in sinks[index].content.targets {
         _ = number(Target(sink: index, name: target.name), cut: found[index].cuts[target.name])
@@ -75,18 +79,42 @@ struct VerificationScope {
       guard let table = graph.sources.first(where: { $0.table.name == partition.source })?.table,
         table.options["connector"] == "kafka"
       else { continue }
-      let option = table.options["starting_position"] ?? "earliest"
-      guard option != "earliest" else { continue }
-      if let state = newest?.partitions.first(where: { $0.partition == partition }) {
-        starts[partition] = .offset(max(0, state.nextOffset - Int64(clamping: state.records)))
-      } else if option == "timestamp" {
-        starts[partition] = .initial
-      } else {
-        throw CannotVerify(
-          "table \(partition.source) starts at '\(option)', and no checkpoint of the job is left that says where that "
-            + "was: WEIR_CHECKPOINT_DIR must be the job's own")
+      switch table.options["starting_position"] ?? "earliest" {
+      case "timestamp": starts[partition] = .initial
+      case "latest":
+        guard let beginning = beginning(of: partition) else {
+          throw CannotVerify(
+            "table \(partition.source) starts at 'latest', and no checkpoint of the job is left of where its sinks are, "
+              + "which would say where that was: WEIR_CHECKPOINT_DIR must be the job's own; while the job runs, keep "
+              + "more of them (WEIR_CHECKPOINT_RETAIN)")
+        }
+        starts[partition] = .offset(beginning.offset)
+      default: break
       }
     }
     return starts
+  }
+
+  private func beginning(of partition: PartitionID) -> PartitionBeginning? {
+    stateAtEnd[partition].map { PartitionBeginning(end: $0.nextOffset, records: $0.records) }
+  }
+
+  /// Checks that partitions whose beginning was computed were read from there.
+  ///
+  /// - Parameter records: how many records of each partition were read.
+  /// - Throws: ``CannotVerify`` when other records were read than the job's.
+  func check(
+    _ starts: [PartitionID: ReadPosition], _ partitions: [PartitionID: SourceReplay.Partition],
+    records: [PartitionID: UInt64]
+  ) throws {
+    for (partition, position) in starts.sorted(by: { $0.key < $1.key }) {
+      guard case .offset = position, let beginning = beginning(of: partition) else { continue }
+      let count = records[partition] ?? 0
+      guard beginning.proof(start: partitions[partition]?.start ?? 0, records: count) == .refuted else { continue }
+      throw CannotVerify(
+        "\(partition): the job read \(beginning.records) records up to offset \(beginning.end), and \(count) are there "
+          + "from the offset where it must have begun if every offset has a record: the topic has gaps (transactions, "
+          + "compaction) or is another one, and nobody knows where 'latest' was")
+    }
   }
 }

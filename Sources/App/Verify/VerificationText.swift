@@ -6,7 +6,7 @@ enum VerificationText {
     let rows = report.tables.filter { $0.notVerified == nil }.map { table in
       [
         title(table), "\(table.expected)", "\(table.found)", "\(table.missing)", "\(table.doubled)",
-        "\(table.changed)", "\(table.unexpected)"
+        "\(table.changed)", "\(table.unexplained)"
       ]
     }
     if !rows.isEmpty { lines += aligned([header] + rows) }
@@ -39,6 +39,7 @@ enum VerificationText {
       lines.append("\(title(table)): \(table.refusedByTarget) rows were refused by the server and are in weir.rejected")
     }
     for range in table.ranges { lines.append("\(title(table)): \(text(range))") }
+    if table.moreRanges > 0 { lines.append("\(title(table)): \(table.moreRanges) more ranges; --limit shows them") }
     for example in table.examples {
       lines.append("\(title(table)): \(example.kind)" + (example.origin.map { ", \($0)" } ?? ""))
       if let expected = example.expected { lines.append("  expected \(expected)") }

@@ -26,22 +26,18 @@ package struct Verifier: Sendable {
   package let settings: Settings
   /// How many ranges and examples a table's report has, at most.
   package let limit: Int
-  /// Where entries wait that do not fit into memory.
-  package let scratch: String
   let factory: ConnectorFactory
   let logger: Logger
   let clock = SystemClock()
 
   /// A verifier of `job`.
   package init(
-    plan: JobPlan, job: String, settings: Settings, limit: Int, scratch: String, factory: ConnectorFactory,
-    logger: Logger
+    plan: JobPlan, job: String, settings: Settings, limit: Int, factory: ConnectorFactory, logger: Logger
   ) {
     self.plan = plan
     self.job = job
     self.settings = settings
     self.limit = limit
-    self.scratch = scratch
     self.factory = factory
     self.logger = logger
   }
@@ -60,6 +56,9 @@ package struct Verifier: Sendable {
       var checkpoints = before
       checkpoints.merge(JobCheckpoints(job: job, directory: settings.checkpointDirectory))
       try checkSignature(checkpoints)
+      if let problem = checkpoints.problem {
+        report.notes.append("the job's checkpoints are not taken into account: \(problem)")
+      }
       let sinks = dropUnknown(opened, &report)
       if !sinks.isEmpty {
         let scope = VerificationScope(

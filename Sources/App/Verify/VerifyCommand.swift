@@ -39,7 +39,7 @@ struct VerifyCommand: AsyncParsableCommand {
     Terminal.say(json ? try Self.text(report) : VerificationText.render(report))
     switch report.outcome {
     case .sound: break
-    case .differs: throw CommandFailure(.differences, "the sinks of job '\(report.job)' differ from its source")
+    case .differs: throw CommandFailure(.finding, "the sinks of job '\(report.job)' differ from its source")
     case .unverified: throw CommandFailure(.usage, "cannot verify: no sink of the job could be compared")
     }
   }
@@ -55,10 +55,8 @@ struct VerifyCommand: AsyncParsableCommand {
     let logger = EngineAdapter.logger(settings)
     let plan = try EngineAdapter.plan(file)
     let name = try job ?? JobName.derived(fromFile: file)
-    let scratch = try ScratchDirectory()
-    defer { scratch.remove() }
     let verifier = Verifier(
-      plan: plan, job: name, settings: settings, limit: limit, scratch: scratch.path,
+      plan: plan, job: name, settings: settings, limit: limit,
       factory: EngineAdapter.factory(jobName: name, settings: settings, clock: SystemClock(), logger: logger),
       logger: logger)
     return try await verifier.run(allowsForeign: allowForeign)
@@ -66,12 +64,8 @@ struct VerifyCommand: AsyncParsableCommand {
 
   private static func text(_ report: VerificationReport) throws -> String {
     let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     return String(decoding: try encoder.encode(report), as: UTF8.self)
   }
-}
-
-extension CommandFailure.Code {
-  /// What was compared differs. The number is that of a wrong SQL file, which no verification gets as far as.
-  static let differences = CommandFailure.Code.sql
 }

@@ -47,6 +47,11 @@ public struct CatalogHTTPResponse: Hashable, Sendable {
     self.body = body
   }
 
+  /// A request that makes no sense, in the error model of the specification.
+  public static func badRequest(_ message: String) -> CatalogHTTPResponse {
+    ServerFailure.badRequest(message).response
+  }
+
   /// Nothing but that it was done.
   static let noContent = CatalogHTTPResponse(status: 204)
 

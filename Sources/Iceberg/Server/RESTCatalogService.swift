@@ -31,12 +31,29 @@ public struct RESTCatalogService: Sendable {
     access = ServerAccess(token: options.token)
   }
 
+  /// Whether a request is heard out.
+  public enum Admission: Hashable, Sendable {
+    /// Its body may be read, up to so many bytes.
+    case accepted(bodyBytesMax: Int)
+    /// Whatever its body is, this is the answer.
+    case refused(CatalogHTTPResponse)
+  }
+
+  /// Looks at a request before its body is read: at the address, the token, the method and the length.
+  ///
+  /// - Parameter bodyBytes: the length of the body, as far as it is known.
+  public func admit(_ request: CatalogHTTPRequest, bodyBytes: Int) -> Admission {
+    do throws(ServerFailure) {
+      return .accepted(bodyBytesMax: bodyBytesMax(try route(of: request, bodyBytes: bodyBytes)))
+    } catch {
+      return .refused(error.response)
+    }
+  }
+
   /// Answers one request; whatever is asked, there is an answer. May be called concurrently.
   public func respond(_ request: CatalogHTTPRequest) async -> CatalogHTTPResponse {
     do {
-      let route = try ServerRoute(path: request.path, prefix: options.prefix)
-      if route != .tokens { try access.check(request.headers) }
-      return try await respond(request, route)
+      return try await respond(request, try route(of: request, bodyBytes: request.body.count))
     } catch let failure as ServerFailure {
       return failure.response
     } catch {
@@ -44,7 +61,16 @@ public struct RESTCatalogService: Sendable {
     }
   }
 
-  private func respond(_ request: CatalogHTTPRequest, _ route: ServerRoute) async throws -> CatalogHTTPResponse {
+  /// The longest form that the OAuth endpoint reads, which answers whoever asks.
+  private static let formBytesMax = 64 << 10
+
+  private func bodyBytesMax(_ route: ServerRoute) -> Int {
+    route == .tokens ? min(Self.formBytesMax, options.bodyBytesMax) : options.bodyBytesMax
+  }
+
+  private func route(of request: CatalogHTTPRequest, bodyBytes: Int) throws(ServerFailure) -> ServerRoute {
+    let route = try ServerRoute(path: request.path, prefix: options.prefix)
+    if route != .tokens { try access.check(request.headers) }
     let takesHead = route.methods.contains("GET")
     guard route.methods.contains(request.method) || takesHead && request.method == "HEAD" else {
       let allowed = (route.methods + (takesHead ? ["HEAD"] : [])).joined(separator: ", ")
@@ -52,11 +78,15 @@ public struct RESTCatalogService: Sendable {
         405, "MethodNotAllowedException", "\(request.method.prefix(20)) is not possible here; use \(allowed)",
         headers: ["Allow": allowed])
     }
-    guard request.body.count <= options.bodyBytesMax else {
+    let limit = bodyBytesMax(route)
+    guard bodyBytes <= limit else {
       throw ServerFailure(
-        413, "BadRequestException",
-        "the body is longer than the \(options.bodyBytesMax) bytes that are accepted; commit less at once")
+        413, "BadRequestException", "the body is longer than the \(limit) bytes that are accepted; commit less at once")
     }
+    return route
+  }
+
+  private func respond(_ request: CatalogHTTPRequest, _ route: ServerRoute) async throws -> CatalogHTTPResponse {
     let exchange = ServerExchange(request: request, query: try ServerQuery(request.query))
     do {
       return try await answer(exchange, route)
