@@ -151,7 +151,7 @@ struct WriterGenerator: RandomNumberGenerator {
     options.writesPageChecksums = chance(80)
     options.writesPageIndex = chance(80)
     options.statisticsBytes = [1, 8, 64][below(3)]
-    options.keyValues = ["seed": "\(state)"]
+    options.keyValues = ["number": "\(next())"]
     return options
   }
 }
