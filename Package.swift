@@ -138,13 +138,13 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .target(
       name: "IcebergSupport",
-      dependencies: ["Iceberg", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["Iceberg", "TestSupport", .product(name: "Logging", package: "swift-log")],
       path: "Tests/IcebergSupport", swiftSettings: strict),
     .target(
       name: "FuzzTargets",
       dependencies: [
         "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Sinks", "Parquet", "Iceberg",
-        "IcebergSupport", .product(name: "Logging", package: "swift-log")
+        "IcebergSupport", "TestSupport", .product(name: "Logging", package: "swift-log")
       ],
       path: "Tests/Fuzzing/Targets", swiftSettings: strict),
     .executableTarget(
@@ -153,7 +153,7 @@ let package = Package(
     // Starts the driver, which is built with it.
     .testTarget(name: "FuzzingTests", dependencies: ["FuzzTargets", "Fuzzing"], swiftSettings: strict),
     .testTarget(
-      name: "ParquetTests", dependencies: ["Columnar", "Parquet"], swiftSettings: strict),
+      name: "ParquetTests", dependencies: ["Columnar", "Parquet", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "IcebergTests",
       dependencies: [
@@ -162,9 +162,9 @@ let package = Package(
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
-    .testTarget(name: "SQLTests", dependencies: ["Columnar", "SQL"], swiftSettings: strict),
-    .testTarget(name: "ColumnarTests", dependencies: ["Columnar"], swiftSettings: strict),
-    .testTarget(name: "FormatsTests", dependencies: ["Columnar", "Formats"], swiftSettings: strict),
+    .testTarget(name: "SQLTests", dependencies: ["Columnar", "SQL", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "ColumnarTests", dependencies: ["Columnar", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "FormatsTests", dependencies: ["Columnar", "Formats", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "ExpressionsTests", dependencies: ["Columnar", "SQL", "Operators", "TestSupport"], swiftSettings: strict),
     .testTarget(
@@ -174,12 +174,14 @@ let package = Package(
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
-    .testTarget(name: "OperatorsTests", dependencies: ["Columnar", "SQL", "Operators"], swiftSettings: strict),
-    .testTarget(name: "CheckpointingTests", dependencies: ["Columnar", "Checkpointing"], swiftSettings: strict),
+    .testTarget(
+      name: "OperatorsTests", dependencies: ["Columnar", "SQL", "Operators", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "CheckpointingTests", dependencies: ["Columnar", "Checkpointing", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "RuntimeTests",
       dependencies: [
-        "Columnar", "Checkpointing", "Runtime",
+        "Columnar", "Checkpointing", "Runtime", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics")
       ],
@@ -216,7 +218,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
-      dependencies: ["Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Actors", "Verification"],
+      dependencies: [
+        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Actors", "Verification", "TestSupport"
+      ],
       swiftSettings: strict),
     .testTarget(name: "EndToEndTests", dependencies: ["Ingest", "IcebergSupport", "TestSupport"], swiftSettings: strict)
   ]

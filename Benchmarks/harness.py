@@ -1,6 +1,7 @@
 """What the benchmark scripts share: start a broker, a PostgreSQL and the release binary, and read what they cost."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -8,7 +9,6 @@ import platform
 import pwd
 import resource
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -21,10 +21,19 @@ import charts
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("WEIR_BINARY", str(ROOT / ".build" / "release" / "weir"))
+JUDGES = ROOT / ".build" / "judges" / "python" / "bin" / "python"
 POSTGRES_BIN = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
 
 # A script that is told to stop leaves its `with` blocks, which end brokers, databases and jobs.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
+def with_judges(module):
+    """Goes on in the judges' Python, which `./weir test` installs, where this one does not have `module`."""
+    if importlib.util.find_spec(module) is None:
+        if not JUDGES.exists() or pathlib.Path(sys.executable) == JUDGES:
+            sys.exit(f"{module} is missing: `./weir test` installs it, with the independent readers of the tests")
+        os.execv(JUDGES, [str(JUDGES), *sys.argv])
 
 
 def environment(**settings):
@@ -45,7 +54,10 @@ def broker(*topics):
     arguments = [BINARY, "broker"] + [word for topic in topics for word in ("--topic", topic)]
     process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
     try:
-        yield process.stdout.readline().strip().removeprefix("bootstrap=")
+        line = process.stdout.readline().strip()
+        if not line.startswith("bootstrap="):
+            sys.exit(f"{arguments} did not start: it printed {line!r}")
+        yield line.removeprefix("bootstrap=")
     finally:
         process.kill()
         process.wait()
@@ -75,6 +87,8 @@ def postgres():
             if subprocess.run(["psql", url, "-c", "select 1"], capture_output=True).returncode == 0:
                 break
             time.sleep(0.1)
+        else:
+            sys.exit(f"the PostgreSQL server in {directory} did not answer within 20 s")
         yield url
     finally:
         subprocess.run(prefix + [binaries + "/pg_ctl", "-D", data, "-m", "immediate", "stop"], capture_output=True)

@@ -1,23 +1,37 @@
 #!/usr/bin/env python3
 """Compares Weir's Parquet writer with PyArrow's on the same telemetry rows: CPU time on one thread, size.
 
-    Benchmarks/parquet.py PATH-OF-ParquetEncoding [--rows N] [--repetitions N]
+    Benchmarks/parquet.py [--rows N] [--repetitions N]
 
-Needs pyarrow. Prints a table; every file is read back with PyArrow and compared with the rows.
+Builds the product ParquetEncoding, which runs Weir's writer. Prints a table; every file is read back with PyArrow and
+compared with the rows. Needs PyArrow, which is among the independent readers that `./weir test` installs.
 """
 import argparse
+import importlib.util
 import os
 import random
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
+from harness import ROOT, with_judges
+
+with_judges("pyarrow")
 import pyarrow
 import pyarrow.parquet
 
+PROGRAM = ROOT / ".build" / "release" / "ParquetEncoding"
 BATCH_ROWS = 4096
 KEYS = 10_000
+
+
+def build():
+    command = ["swift", "build", "-c", "release", "--product", "ParquetEncoding", "--package-path", str(ROOT)]
+    outcome = subprocess.run(command, capture_output=True, text=True)
+    if outcome.returncode != 0:
+        sys.exit(f"ParquetEncoding does not build:\n{outcome.stdout[-4000:]}{outcome.stderr[-2000:]}")
 
 
 def make_rows(count):
@@ -77,11 +91,11 @@ def pyarrow_run(table, repetitions, level, encodings):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_048_576)
     parser.add_argument("--repetitions", type=int, default=5)
     arguments = parser.parse_args()
+    build()
     pyarrow.set_cpu_count(1)
     pyarrow.set_io_thread_count(1)
     table = make_rows(arguments.rows)
@@ -94,7 +108,7 @@ def main():
             for encodings in ("compatible", "all"):
                 path = os.path.join(directory, "file.parquet")
                 answer = subprocess.run(
-                    [arguments.program, raw, str(arguments.repetitions), level, encodings, path],
+                    [PROGRAM, raw, str(arguments.repetitions), level, encodings, path],
                     check=True, capture_output=True, text=True).stdout.split()
                 ours, our_size = float(answer[0]), float(answer[1])
                 theirs, their_size = pyarrow_run(table, arguments.repetitions, level, encodings)

@@ -10,7 +10,6 @@ something grew. Needs the independent readers of the tests, which `./weir test` 
 
 import argparse
 import collections
-import importlib.util
 import os
 import pathlib
 import statistics
@@ -20,9 +19,9 @@ import tempfile
 import threading
 import time
 
-from harness import BINARY, ROOT, api, broker, cpu_seconds, environment, free_port, generate, resident_bytes
+from harness import (BINARY, api, broker, cpu_seconds, environment, free_port, generate, resident_bytes,
+                     with_judges)
 
-JUDGES = ROOT / ".build" / "judges" / "python" / "bin" / "python"
 LIVE_FILES_MAX = 20
 PIPELINE = """
 CREATE TABLE readings (
@@ -162,10 +161,7 @@ def soak(options, directory):
 
 
 def main():
-    if importlib.util.find_spec("pyiceberg") is None:
-        if not JUDGES.exists():
-            sys.exit("the independent readers are missing: ./weir test installs them")
-        os.execv(JUDGES, [str(JUDGES), *sys.argv])
+    with_judges("pyiceberg")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--rate", type=int, default=2_000, help="events a second")

@@ -3,8 +3,7 @@
 #
 #   Tests/sanitizers.sh [address|thread] [FILTER…]
 #
-# Without FILTERs all test targets run but those that only drive the released binary. A first build takes a quarter of an
-# hour.
+# Without FILTERs the tests of the modules run, all but the simulator's. A first build takes a quarter of an hour.
 set -euo pipefail
 root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)"
 
@@ -19,7 +18,7 @@ if ((${#targets[@]} == 0)); then
   targets=("${targets[@]/%/Tests}")
 fi
 
-# Also installs the independent readers that tests judge by, and builds the binary that some of them start.
+# Some tests start the binary. `./weir test` must have run once: it installs the independent readers.
 "$root/weir" --version >&2
 export WEIR_BINARY="$root/.build/release/weir" AWS_EC2_METADATA_DISABLED=true
 export WEIR_JUDGES_PYTHON="${WEIR_JUDGES_PYTHON:-$root/.build/judges/python/bin/python}"

@@ -41,7 +41,15 @@ public final class SeededRandom: RandomSource {
 
   /// The next 64 bits of the sequence.
   public func next() -> UInt64 {
-    var bits = state.wrappingAdd(0x9E37_79B9_7F4A_7C15, ordering: .relaxed).newValue
+    Self.mixed(state.wrappingAdd(Self.increment, ordering: .relaxed).newValue)
+  }
+
+  /// What the state grows by from one number to the next.
+  package static let increment: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+  /// The number that belongs to a state.
+  package static func mixed(_ state: UInt64) -> UInt64 {
+    var bits = state
     bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
     bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
     return bits ^ (bits >> 31)

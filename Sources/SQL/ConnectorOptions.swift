@@ -1,7 +1,7 @@
 import Columnar
 
 /// What options each connector has, and whether a table's options are right.
-enum ConnectorOptions {
+package enum ConnectorOptions {
   /// What the value of an option can be.
   enum Kind: Sendable {
     case text
@@ -48,6 +48,25 @@ enum ConnectorOptions {
     "stdout": Connector(writing: ["format": .choice(["json"])])
   ]
 
+  /// A connector and its options, for whoever makes files of statements.
+  package struct Entry: Sendable {
+    /// The value of the option `connector`.
+    package let connector: String
+    /// Options that must be given.
+    package let required: [String]
+    /// All others but `connector`, with the words that each takes when it takes certain words only.
+    package let options: [(name: String, words: [String])]
+  }
+
+  /// Every connector, in the order of the names.
+  package static let catalog = connectors.sorted { $0.key < $1.key }.map { name, connector in
+    Entry(
+      connector: name, required: connector.required.map(\.name),
+      options: connector.options.sorted { $0.key < $1.key }.map { name, kind in
+        if case .choice(let words) = kind { (name, words) } else { (name, []) }
+      })
+  }
+
   /// Whether `name` is passed on to what is behind the connector, which tells small letters from capital ones.
   static func keepsCase(_ name: String) -> Bool {
     connectors.values.contains { $0.prefixes.contains { name.hasPrefix($0) } }
@@ -62,8 +81,8 @@ enum ConnectorOptions {
 
   private static let kafkaReading: [String: Kind] = [
     "topic": .text, "brokers": .text, "starting_position": .choice(["earliest", "latest", "timestamp"]),
-    "starting_timestamp": .moment, "group": .text, "consume_call": .choice(["callback", "batch"]),
-    "tombstones": .choice(["reject", "skip"]), "delimiter": .text
+    "starting_timestamp": .moment, "group": .text, "tombstones": .choice(["reject", "skip"]),
+    "delimiter": .text
   ]
 
   private static let kafkaWriting: [String: Kind] = [

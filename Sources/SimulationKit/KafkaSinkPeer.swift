@@ -14,6 +14,7 @@ public final class KafkaSinkPeer: @unchecked Sendable {
     public let value: [UInt8]?
   }
 
+  /// What the cluster holds, and how it answers.
   package let broker = SimulatedBroker()
   private let world: SimulatedWorld
   /// Requests to commit that arrive later, or never.

@@ -147,6 +147,7 @@ final class SimulatedPeers: @unchecked Sendable {
   /// Lets everything that is under way arrive.
   func settle() async {
     kafka.settle()
+    postgres.finishAbandoned()
     await iceberg?.settle()
   }
 

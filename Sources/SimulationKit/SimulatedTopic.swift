@@ -165,7 +165,6 @@ final class SimulatedReader: PartitionReader {
   private var wakeup: (@Sendable () -> Void)?
   private var next: Int64
   private var cursor: Int
-  private var isPaused = false
 
   init(_ topic: SimulatedTopic, index: Int, next: Int64, end: Int64?, process: SimulatedProcess) {
     self.topic = topic
@@ -218,7 +217,8 @@ final class SimulatedReader: PartitionReader {
 
   func setWakeup(_ wakeup: @escaping @Sendable () -> Void) { self.wakeup = wakeup }
 
-  func setPaused(_ isPaused: Bool) { self.isPaused = isPaused }
+  /// Nothing to do: a record that nobody polls for waits in its topic.
+  func setPaused(_ isPaused: Bool) {}
 
   func lag() -> Int64? { topic.end(of: index, at: topic.world.now) - next }
 

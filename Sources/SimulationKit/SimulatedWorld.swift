@@ -4,7 +4,7 @@ import Runtime
 /// Everything outside of the processes: time, chance, and what has gone wrong so far.
 ///
 /// `@unchecked Sendable`: a world and all of its peers are touched on one thread only, the one that calls
-/// ``runUntil(_:)``; ``SimulatedProcess`` checks that no job was handed in from another one.
+/// ``run(until:_:)``; ``SimulatedProcess`` checks that no job was handed in from another one.
 public final class SimulatedWorld: @unchecked Sendable {
   /// The dice of faults and latencies.
   public var random: SeededGenerator

@@ -42,17 +42,21 @@ public struct Simulation {
   /// - Throws: ``SimulationSetupError`` when the run cannot begin: SQL or options are wrong.
   public static func run(_ options: SimulationOptions) throws -> SimulationResult { try SimulationRun(options).run() }
 
-  /// The least that still fails of a run that failed: first as few faults as possible, then the trace.
+  /// The least that still fails of a run that failed: first as few kinds of faults as possible, then as few faults.
   ///
-  /// Faults strike in the order of the run, so a smaller budget cuts the last ones off; then kinds of faults are taken away
-  /// one at a time. Every candidate is a whole run of the same seed.
+  /// Faults strike in the order of the run, so a smaller budget cuts the last ones off. Every candidate is a whole run of
+  /// the same seed.
+  /// - Parameter candidatesMax: how many candidates are run at most.
   /// - Returns: the options of the shortest run found, and its result with its trace.
   public static func shrink(
-    _ options: SimulationOptions, _ failed: SimulationResult
+    _ options: SimulationOptions, _ failed: SimulationResult, candidatesMax: Int = .max
   ) throws -> (options: SimulationOptions, result: SimulationResult) {
     var best = options
     var result = failed
+    var candidates = 0
     func accept(_ candidate: SimulationOptions) throws -> Bool {
+      guard candidates < candidatesMax else { return false }
+      candidates += 1
       let outcome = try run(candidate)
       guard outcome.violation != nil else { return false }
       best = candidate

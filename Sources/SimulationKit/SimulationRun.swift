@@ -6,60 +6,6 @@ import Runtime
 import SQL
 import Sinks
 
-/// What one simulated run is made of.
-public struct SimulationOptions: Sendable {
-  /// The seed: of the workload, the schedule, the latencies and the faults.
-  public var seed: UInt64
-  /// The faults that may be drawn.
-  public var faults: Set<Fault>
-  /// Faults that are drawn and do not strike: shrinking adds to them, so that all else is drawn as before.
-  public var withheld: Set<Fault> = []
-  /// At most so many faults strike: shrinking lowers it.
-  public var faultBudget = Int.max
-  /// How many lines of the trace are kept; 0 for none.
-  public var traceLines = 0
-  /// The text of an SQL file to run instead of the built-in jobs.
-  public var pipeline: String?
-  /// Variables for `${NAME}` in that file.
-  public var environment: [String: String] = [:]
-  /// Where the job delivers to; `nil` draws it.
-  public var sinks: SinkKind?
-
-  /// Options for `seed`.
-  public init(seed: UInt64, faults: Set<Fault> = Set(Fault.allCases)) {
-    self.seed = seed
-    self.faults = faults
-  }
-}
-
-/// What came of a run.
-public struct SimulationResult: Sendable {
-  /// The seed.
-  public var seed: UInt64
-  /// Where the job delivered to.
-  public var sinks: SinkKind
-  /// The invariant that did not hold; `nil` when all held.
-  public var violation: String?
-  /// The job refused to go on, because a fault broke an assumption that the promise rests on.
-  public var refusal: String?
-  /// How often each fault struck.
-  public var injected: [Fault: Int]
-  /// How many processes were started.
-  public var processes: Int
-  /// The number of the last checkpoint.
-  public var checkpoints: UInt64
-  /// How many records the workload has.
-  public var records: Int
-  /// Virtual time, in nanoseconds.
-  public var virtualTime: Int64
-  /// How many jobs the scheduler ran.
-  public var steps: Int
-  /// A digest of the trace: equal for equal runs. Only with a trace.
-  public var digest: UInt64
-  /// The trace's last lines.
-  public var trace: [String]
-}
-
 /// Runs the real job in a simulated world, from one seed.
 ///
 /// `@unchecked Sendable`: touched on the simulation's one thread only, like its ``SimulatedWorld``.
@@ -412,31 +358,5 @@ final class SimulationRun: @unchecked Sendable {
       "\(name): expected \(expected.count) rows, found \(found.count)"
         + (missing.first.map { "; missing \($0.key) and \(missing.count - 1) more" } ?? "")
         + (extra.first.map { "; too many \($0.key) and \(extra.count - 1) more" } ?? ""))
-  }
-}
-
-/// What a process logs becomes part of the trace; what it calls critical must not happen.
-struct SimulatedLog: LogHandler {
-  var metadata: Logger.Metadata = [:]
-  var logLevel = Logger.Level.info
-  private let world: SimulatedWorld
-  private let process: SimulatedProcess
-
-  init(_ world: SimulatedWorld, _ process: SimulatedProcess) {
-    self.world = world
-    self.process = process
-  }
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    guard !process.isDead else { return }
-    world.trace(
-      "log \(process.number) \(event.level) \(event.message) "
-        + (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " "))
-    if event.level == .critical, !world.isExcused { world.violate("critical: \(event.message)") }
   }
 }

@@ -195,7 +195,7 @@ class Job:
     """One process of the job: `weir run`, its log, its metrics."""
 
     def __init__(self, command, environment, log):
-        self.log, self.signals = log, []
+        self.log = log
         with open(log, "w") as output, open(log + ".out", "w") as answers:
             self.process = spawn(command, stdout=answers, stderr=output, env=environment, stdin=subprocess.DEVNULL)
         self.started, self.address = time.monotonic(), None
@@ -205,7 +205,6 @@ class Job:
         return self.process.poll() is None
 
     def signal(self, number):
-        self.signals.append(number)
         if self.is_running:
             self.process.send_signal(number)
 

@@ -44,7 +44,6 @@ def kill_at(run, moment):
         job.kill()
     else:
         job.wait(5)
-    job.signals.append(signal.SIGKILL)
     run.retire(job)
     run.up()
     return moment
@@ -53,7 +52,6 @@ def kill_at(run, moment):
 def wait_for_moment(run, job, moment):
     """Arms what kills the job when it does a certain thing, and waits for that."""
     def strike():
-        job.signals.append(signal.SIGKILL)
         job.process.send_signal(signal.SIGKILL)
 
     time.sleep(run.random.uniform(0.1, 0.8))

@@ -11,7 +11,7 @@ In the end every sink must hold exactly what plain Python computes from the topi
 
 WEIR_TEST_KAFKA=host:port takes the place of the development broker. WEIR_BINARY is the binary, by default the release
 build. A seed fixes the records and the choice of faults; when exactly they strike is up to the machine. Exit codes:
-0 right, 1 something is wrong with Weir, 2 the run could not be made.
+0 right, 1 something is wrong with Weir, 2 the run could not be made, or, with --strict, not with every chosen fault.
 """
 import argparse
 import collections
@@ -419,6 +419,7 @@ def parse():
     parser.add_argument("--rate", type=int, default=1000, help="records a second; default 1000")
     parser.add_argument("--disk-size", default="512m", help="of the small disk, as mount takes it; default 512m")
     parser.add_argument("--prove", action="store_true", help="afterwards damage each sink by hand: the check must see it")
+    parser.add_argument("--strict", action="store_true", help="end with 2 when a chosen fault cannot be made here")
     parser.add_argument("--set", action="append", default=[], metavar="WEIR_NAME=VALUE", help="a setting of the job")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="do not tell about every fault")
@@ -451,7 +452,13 @@ def main():
         except TooMuch:
             pass
         run.is_done = True
-        return 1 if run.report(expected)["verdict"] != "right" else 0
+        result = run.report(expected)
+        if result["verdict"] != "right":
+            return 1
+        if options.strict and result["not_run"]:
+            print(f"chaos: --strict, and not run: {', '.join(result['not_run'])}", file=sys.stderr)
+            return 2
+        return 0
     except (ChaosError, kafka_client.KafkaError, OSError, subprocess.SubprocessError, RuntimeError) as problem:
         traceback.print_exc()
         print(f"chaos: the run could not be made: {problem}\nagain: {command_of(options)}", file=sys.stderr)

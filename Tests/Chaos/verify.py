@@ -54,24 +54,37 @@ def write_rows(path, header, rows):
 
 def iceberg(directory, warehouse, catalog_port, store, expected, orphans):
     """Both Iceberg tables, by the validator, which decodes every file by itself and asks other readers, too."""
-    lake = write_rows(directory + "/lake.csv", ["part", "offset", "id", "sensor", "amount", "ts", "active"], [
+    return (lake(directory, catalog_port, store, expected, orphans)
+            + windows(directory, newest_metadata(warehouse), expected, orphans))
+
+
+def lake(directory, catalog_port, store, expected, orphans):
+    rows = write_rows(directory + "/lake.csv", ["part", "offset", "id", "sensor", "amount", "ts", "active"], [
         (*row[:5], moment(row[5]).isoformat(), "true" if row[6] else "false") for row in expected.rows])
-    windows = write_rows(directory + "/windows.csv", ["sensor", "window_start", "readings", "total", "low", "high"], [
-        (sensor, moment(start).isoformat(), *values) for (sensor, start), values in expected.windows.items()])
     properties = {"s3.endpoint": f"http://127.0.0.1:{store.port}", "s3.access-key-id": "test",
                   "s3.secret-access-key": "test", "s3.region": "us-east-1"}
-    remote = ["--catalog", f"type=rest,name=chaos,uri=http://127.0.0.1:{catalog_port}", "--unique-key", "part,offset",
-              "--expect-rows", lake, "chaos.lake"]
+    arguments = ["--catalog", f"type=rest,name=chaos,uri=http://127.0.0.1:{catalog_port}", "--unique-key", "part,offset",
+                 "--expect-rows", rows, "chaos.lake"]
     for name, value in properties.items():
-        remote[:0] = ["--prop", f"{name}={value}"]
+        arguments[:0] = ["--prop", f"{name}={value}"]
+    return judge("lake", arguments, orphans)
+
+
+def newest_metadata(warehouse):
+    """The metadata file of the table in the file-system catalog."""
     metadata = warehouse + "/chaos/windows/metadata"
     with open(metadata + "/version-hint.text") as hint:
         version = int(hint.read())
     # The hint may be behind: what counts is the greatest version.
     while os.path.exists(f"{metadata}/v{version + 1}.metadata.json"):
         version += 1
-    local = ["--unique-key", "sensor,window_start", "--expect-rows", windows, f"{metadata}/v{version}.metadata.json"]
-    return judge("lake", remote, orphans) + judge("windows", local, orphans)
+    return f"{metadata}/v{version}.metadata.json"
+
+
+def windows(directory, metadata, expected, orphans):
+    rows = write_rows(directory + "/windows.csv", ["sensor", "window_start", "readings", "total", "low", "high"], [
+        (sensor, moment(start).isoformat(), *values) for (sensor, start), values in expected.windows.items()])
+    return judge("windows", ["--unique-key", "sensor,window_start", "--expect-rows", rows, metadata], orphans)
 
 
 def judge(what, arguments, orphans):

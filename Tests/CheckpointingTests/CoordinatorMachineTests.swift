@@ -1,4 +1,5 @@
 import Checkpointing
+import TestSupport
 import Testing
 
 @Suite("Checkpoint coordinator")
@@ -222,7 +223,7 @@ struct CoordinatorMachineTests {
   /// is only dispatched when a manifest names it, and one checkpoint is in flight at a time.
   @Test("random courses keep the promises", arguments: Array(1...40) as [UInt64])
   func randomCourses(seed: UInt64) {
-    var generator = SplitMix(seed: seed)
+    var generator = SeededNumbers(seed: seed)
     var machine = machine(maxBacklog: 3)
     var now: Int64 = 0
     var stored: Set<SealedCommit> = []

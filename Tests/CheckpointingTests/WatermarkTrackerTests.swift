@@ -1,5 +1,6 @@
 import Checkpointing
 import Columnar
+import TestSupport
 import Testing
 
 @Suite("Watermark tracker")
@@ -63,7 +64,7 @@ struct WatermarkTrackerTests {
   /// Random events; after each the watermark is compared with one computed from scratch.
   @Test("random events agree with the definition", arguments: [1, 2, 3, 4, 5] as [UInt64])
   func random(seed: UInt64) {
-    var generator = SplitMix(seed: seed)
+    var generator = SeededNumbers(seed: seed)
     let count = 4
     var tracker = WatermarkTracker(inputCount: count)
     var marks = [Int64?](repeating: nil, count: count)
@@ -90,18 +91,5 @@ struct WatermarkTrackerTests {
       if let least = active.min() { expected = max(expected, least) }
       #expect(tracker.watermark == at(expected), "seed \(seed), step \(step)")
     }
-  }
-}
-
-/// A seeded generator.
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var bits = state
-    bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
-    return bits ^ (bits >> 31)
   }
 }

@@ -1,4 +1,5 @@
 import Columnar
+import TestSupport
 import Testing
 
 @Suite("Batches as bytes")
@@ -6,7 +7,7 @@ struct BatchCodecTests {
   @Test("a batch of every type reads back as it was")
   func roundTrips() throws {
     let seed: UInt64 = 99
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     for rows in [0, 1, 64, 65, 1_000] {
       let batch = randomBatch(rows: rows, &random)
       let bytes = BatchCodec.encode(batch)
@@ -16,7 +17,7 @@ struct BatchCodecTests {
 
   @Test("several batches are read one after another")
   func reads() throws {
-    var random = SeededGenerator(seed: 1)
+    var random = SeededNumbers(seed: 1)
     let batches = (0..<3).map { randomBatch(rows: $0 * 10, &random) }
     var bytes: [UInt8] = []
     for batch in batches { BatchCodec.encode(batch, into: &bytes) }
@@ -42,7 +43,7 @@ struct BatchCodecTests {
 
   @Test("cut bytes are refused at every length")
   func refusesCuts() {
-    var random = SeededGenerator(seed: 3)
+    var random = SeededNumbers(seed: 3)
     let bytes = BatchCodec.encode(randomBatch(rows: 9, &random))
     for length in 0..<bytes.count {
       #expect(throws: BatchCodecError.self) { try BatchCodec.decode(Array(bytes[..<length])) }
@@ -53,7 +54,7 @@ struct BatchCodecTests {
   @Test("changed bytes give an error or a batch whose rows can all be read, never a trap")
   func survivesCorruption() {
     let seed: UInt64 = 4
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     let original = BatchCodec.encode(randomBatch(rows: 70, &random))
     for _ in 0..<20_000 {
       var bytes = original
@@ -67,7 +68,7 @@ struct BatchCodecTests {
 
   @Test("a row count that the bytes cannot hold is refused before memory is taken")
   func refusesHugeCounts() {
-    var random = SeededGenerator(seed: 5)
+    var random = SeededNumbers(seed: 5)
     var bytes = BatchCodec.encode(randomBatch(rows: 2, &random))
     for index in 8..<11 { bytes[index] = 0xff }
     #expect(throws: BatchCodecError.self) { try BatchCodec.decode(bytes) }

@@ -1,4 +1,5 @@
 import Columnar
+import TestSupport
 import Testing
 
 @Suite("Columns and batches")
@@ -10,7 +11,7 @@ struct BatchTests {
   @Test("what is appended to a builder is in the column, with and without NULL")
   func builds() {
     let seed: UInt64 = 42
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     for type in everyType {
       for rows in [0, 1, 63, 64, 65, 200] {
         let expected = (0..<rows).map { _ in randomValue(type, &random) }
@@ -27,7 +28,7 @@ struct BatchTests {
   @Test("gathering, slicing and joining rows gives the same values as doing it row by row")
   func rearranges() {
     let seed: UInt64 = 7
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     for _ in 0..<30 {
       let rows = Int.random(in: 1...200, using: &random)
       let batch = randomBatch(rows: rows, &random)

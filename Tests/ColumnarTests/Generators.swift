@@ -1,19 +1,5 @@
 import Columnar
-
-/// A seeded source of randomness (SplitMix64), so that a failing run can be repeated.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
-}
+import TestSupport
 
 /// Every type once.
 let everyType: [DataType] = [
@@ -22,7 +8,7 @@ let everyType: [DataType] = [
 ]
 
 /// A value of `type`, or NULL one time in eight.
-func randomValue(_ type: DataType, _ random: inout SeededGenerator) -> Value {
+func randomValue(_ type: DataType, _ random: inout SeededNumbers) -> Value {
   if Int.random(in: 0..<8, using: &random) == 0 { return .null }
   switch type.storageKind {
   case .boolean: return .boolean(.random(using: &random))
@@ -44,7 +30,7 @@ func randomValue(_ type: DataType, _ random: inout SeededGenerator) -> Value {
 }
 
 /// A batch with a column of every type.
-func randomBatch(rows: Int, _ random: inout SeededGenerator) -> Batch {
+func randomBatch(rows: Int, _ random: inout SeededNumbers) -> Batch {
   let schema = Schema(everyType.enumerated().map { Field("c\($0)", $1) })
   let columns = everyType.map { type in
     var builder = ColumnBuilder(type)

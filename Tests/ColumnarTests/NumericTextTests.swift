@@ -1,4 +1,5 @@
 import Columnar
+import TestSupport
 import Testing
 
 @Suite("Numeric text")
@@ -60,7 +61,7 @@ struct NumericTextTests {
   @Test("printing and reading gives the same value")
   func roundTrips() throws {
     let seed: UInt64 = 20_261
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     for _ in 0..<20_000 {
       let digits = Int.random(in: 1...38, using: &random)
       var unscaled: Int128 = 0

@@ -1,4 +1,5 @@
 import Columnar
+import TestSupport
 import Testing
 
 @Suite("Times, intervals and uuids as text")
@@ -67,7 +68,7 @@ struct TimeTextTests {
   @Test("writing and reading ISO 8601 gives the same microsecond")
   func roundTrips() throws {
     let seed: UInt64 = 8
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     for _ in 0..<20_000 {
       let value = Int64.random(in: -210_866_803_200_000_000...(.max), using: &random)
       var bytes: [UInt8] = []

@@ -234,17 +234,17 @@ struct FailureTests {
     try bench.produce(0..<100, bootstrap)
     try await eventually("the first rows") { try bench.identifiers().count == 100 }
 
-    try disk.fill(weir.process.processIdentifier)
+    try disk.fill(weir)
     try bench.produce(100..<200, bootstrap)
     let address = try await bench.address(of: weir)
     try await eventually("readiness to fail") { try await bench.get(address + "readyz").status == 503 }
     let reason = try await bench.get(address + "readyz").body
-    #expect(reason.contains(disk.path) && reason.contains(disk.reason), "\(reason)")
+    #expect(reason.contains(disk.path) && reason.contains(disk.complaint), "\(reason)")
     #expect(weir.errorText.contains("checkpoint abandoned; it is tried again"), "\(weir.errorText)")
     #expect(weir.process.isRunning)
     #expect(try bench.identifiers().count == 100, "no row arrives without a checkpoint that covers it")
 
-    try disk.free(weir.process.processIdentifier)
+    try disk.free(weir)
     try await eventually("the other rows") { try bench.identifiers().count == 200 }
     try await eventually("readiness to return") { try await bench.get(address + "readyz").status == 200 }
     try await bench.stop(weir)
@@ -270,50 +270,5 @@ struct FailureTests {
     CREATE TABLE target (id bigint) WITH (\(bench.fileSink));
     INSERT INTO target SELECT id FROM events;
     """
-  }
-}
-
-/// A disk that a test can fill: a small file system when the test may mount one, otherwise a process that may not write.
-private struct SmallDisk {
-  let path: String
-  private let isMounted: Bool
-
-  /// What the operating system says when it is full.
-  var reason: String { isMounted ? "No space left on device" : "File too large" }
-
-  init(_ path: String) throws {
-    self.path = path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    isMounted = try Self.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", path]) == 0
-  }
-
-  func fill(_ process: Int32) throws {
-    if isMounted {
-      _ = try Self.run(["sh", "-c", "cat /dev/zero > \(path)/filling"])
-    } else {
-      _ = try Self.run(["prlimit", "--pid", "\(process)", "--fsize=0:"])
-    }
-  }
-
-  func free(_ process: Int32) throws {
-    if isMounted {
-      try FileManager.default.removeItem(atPath: path + "/filling")
-    } else {
-      _ = try Self.run(["prlimit", "--pid", "\(process)", "--fsize=unlimited:"])
-    }
-  }
-
-  func remove() {
-    if isMounted { _ = try? Self.run(["umount", path]) }
-  }
-
-  private static func run(_ command: [String]) throws -> Int32 {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = command
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    return process.terminationStatus
   }
 }

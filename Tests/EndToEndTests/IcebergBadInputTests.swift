@@ -1,5 +1,4 @@
 import Foundation
-import FoundationNetworking
 import Glibc
 import IcebergSupport
 import TestSupport
@@ -169,17 +168,24 @@ struct IcebergBadInputTests {
     let rows = (0..<1000).map { (id: $0, name: String(numbers.next(), radix: 16) + String(numbers.next(), radix: 16)) }
     let records = rows.map { "{\"id\":\($0.id),\"name\":\"\($0.name)\"}" }
     try IcebergLake.produce(Array(records[..<500]), bootstrap)
-    let readiness = try await Readiness(of: weir)
-    try await eventually("the first rows") { await readiness.rowsOut("lake") == 500 }
-    try disk.fill(weir)
+    let address = try await bench.address(of: weir)
+    func arrived() async throws -> Int? {
+      let text = try await bench.get(address + "api/v1/jobs/job").body
+      let job = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+      let sinks = job?["sinks"] as? [[String: Any]]
+      return sinks?.first { $0["name"] as? String == "lake" }?["rows_out"] as? Int
+    }
+    try await eventually("the first rows") { try await arrived() == 500 }
+    // The checkpoints, which are small, are not on this disk.
+    try disk.fill(weir, sparing: 4096)
     try IcebergLake.produce(Array(records[500...]), bootstrap)
     try await eventually("a readiness that names the disk") {
-      let answer = await readiness.ask("/readyz")
-      return answer.status == 503 && answer.text.contains(disk.complaint) && answer.text.contains("sink 'lake'")
+      let answer = try await bench.get(address + "readyz")
+      return answer.status == 503 && answer.body.contains(disk.complaint) && answer.body.contains("sink 'lake'")
     }
-    try disk.empty(weir)
-    try await eventually("all rows") { await readiness.rowsOut("lake") == 1000 }
-    try await eventually("readiness") { await readiness.ask("/readyz").status == 200 }
+    try disk.free(weir)
+    try await eventually("all rows") { try await arrived() == 1000 }
+    try await eventually("readiness") { try await bench.get(address + "readyz").status == 200 }
     weir.signal(SIGTERM)
     #expect(await weir.wait() == 0, "\(weir.errorText.suffix(2000))")
     let metadata = bench.directory + "/warehouse/ns/t/metadata"
@@ -243,77 +249,5 @@ private struct WrittenTable {
       contents[path] = try Data(contentsOf: URL(fileURLWithPath: path))
     }
     return contents
-  }
-}
-
-/// What a running job says about itself.
-private struct Readiness {
-  private let url: String
-
-  init(of weir: ChildProcess) async throws {
-    var found: String?
-    try await eventually("the address of the API") {
-      found = weir.errorText.split(whereSeparator: { " \n=".contains($0) }).first { $0.hasPrefix("http://") }
-        .map(String.init)
-      return found != nil
-    }
-    url = try #require(found)
-  }
-
-  func ask(_ path: String) async -> (status: Int, text: String) {
-    guard let address = URL(string: url + path.dropFirst()),
-      let (data, response) = try? await URLSession.shared.data(from: address)
-    else { return (0, "") }
-    return ((response as? HTTPURLResponse)?.statusCode ?? 0, String(decoding: data, as: UTF8.self))
-  }
-
-  func rowsOut(_ sink: String) async -> Int? {
-    let text = await ask("/api/v1/jobs/job").text
-    let job = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
-    let sinks = job?["sinks"] as? [[String: Any]]
-    return sinks?.first { $0["name"] as? String == sink }?["rows_out"] as? Int
-  }
-}
-
-/// A disk of one megabyte for the files of a process. Only root can make one; others limit the size of files.
-private struct SmallDisk {
-  private let path: String
-  private let isMounted: Bool
-
-  init(_ path: String) throws {
-    self.path = path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    isMounted = try Self.run("mount", "-t", "tmpfs", "-o", "size=1m", "none", path)
-  }
-
-  private static func run(_ command: String...) throws -> Bool {
-    let process = try Process.run(URL(fileURLWithPath: "/usr/bin/env"), arguments: command)
-    process.waitUntilExit()
-    return process.terminationStatus == 0
-  }
-
-  /// What an error says when there is no room.
-  var complaint: String { isMounted ? "No space left on device" : "File too large" }
-
-  func fill(_ weir: ChildProcess) throws {
-    guard isMounted else { return try limit(weir, "4096") }
-    let ballast = try #require(fopen(path + "/ballast", "w"))
-    let block = [UInt8](repeating: 0, count: 4096)
-    while fwrite(block, block.count, 1, ballast) == 1, fflush(ballast) == 0 {}
-    fclose(ballast)
-  }
-
-  func empty(_ weir: ChildProcess) throws {
-    guard isMounted else { return try limit(weir, "unlimited") }
-    try FileManager.default.removeItem(atPath: path + "/ballast")
-  }
-
-  private func limit(_ weir: ChildProcess, _ bytes: String) throws {
-    #expect(try Self.run("prlimit", "--pid", "\(weir.process.processIdentifier)", "--fsize=\(bytes):"))
-  }
-
-  /// To be called before the directory is removed.
-  func remove() {
-    if isMounted { _ = try? Self.run("umount", "--lazy", path) }
   }
 }

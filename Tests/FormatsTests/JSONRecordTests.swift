@@ -1,5 +1,6 @@
 import Columnar
 import Formats
+import TestSupport
 import Testing
 
 @Suite("JSON records")
@@ -149,7 +150,7 @@ struct JSONRecordTests {
       Field(String(repeating: "c", count: $0 % 40) + "_\($0)", $0 % 2 == 0 ? .bigint : .text)
     }
     let seed: UInt64 = 12
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     let texts = (0..<3_000).map { row in
       "{"
         + fields.indices.shuffled(using: &random).prefix(40).map { "\"\(fields[$0].name)\":\(row + $0)" }.joined(

@@ -1,5 +1,6 @@
 import Columnar
 import Formats
+import TestSupport
 import Testing
 
 @Suite("JSON values in typed columns")
@@ -126,7 +127,7 @@ struct JSONValueTests {
   @Test("doubles are rounded correctly, whatever their digits")
   func roundsDoubles() throws {
     let seed: UInt64 = 77
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     var texts: [String] = []
     for _ in 0..<20_000 {
       switch Int.random(in: 0..<4, using: &random) {

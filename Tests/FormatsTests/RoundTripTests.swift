@@ -1,5 +1,6 @@
 import Columnar
 import Formats
+import TestSupport
 import Testing
 
 @Suite("Rows written as JSON and read back")
@@ -10,12 +11,12 @@ struct RoundTripTests {
   ]
   static let fields = types.enumerated().map { Field("column \"\($0)\"", $1) } + [Field("plain", .text)]
 
-  private func randomText(_ random: inout SeededGenerator) -> String {
+  private func randomText(_ random: inout SeededNumbers) -> String {
     let pieces = ["a", "é", "€", "😀", "\"", "\\", "\n", "\t", "\u{1}", "word ", "/", "\u{7f}", "0123456789abcdef"]
     return (0..<Int.random(in: 0..<9, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
   }
 
-  private func randomValue(_ type: DataType, _ random: inout SeededGenerator) -> Value {
+  private func randomValue(_ type: DataType, _ random: inout SeededNumbers) -> Value {
     if Int.random(in: 0..<6, using: &random) == 0 { return .null }
     switch type {
     case .boolean: return .boolean(.random(using: &random))
@@ -49,7 +50,7 @@ struct RoundTripTests {
     }
   }
 
-  private func randomBatch(_ rows: Int, _ random: inout SeededGenerator) -> Batch {
+  private func randomBatch(_ rows: Int, _ random: inout SeededNumbers) -> Batch {
     let columns = Self.fields.map { field in
       var builder = ColumnBuilder(field.type)
       for _ in 0..<rows { builder.append(randomValue(field.type, &random)) }
@@ -67,7 +68,7 @@ struct RoundTripTests {
   @Test("every type comes back with the same value")
   func roundTrips() throws {
     let seed: UInt64 = 2_026
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     let batch = randomBatch(2_000, &random)
     let decoder = try RecordDecoder(
       DecoderConfiguration(schema: batch.schema, format: .json, partition: testPartition))
@@ -106,7 +107,7 @@ struct RoundTripTests {
   @Test("bytes changed or cut at random give rows or rejected records, and all of them are accounted for")
   func survivesMutation() throws {
     let seed: UInt64 = 31_337
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     let originals = lines(randomBatch(50, &random))
     let decoder = try RecordDecoder(
       DecoderConfiguration(schema: Schema(Self.fields), format: .json, partition: testPartition))
@@ -135,7 +136,7 @@ struct RoundTripTests {
   @Test("keys in any order, white space and escapes do not change the values")
   func shuffles() throws {
     let seed: UInt64 = 555
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     let fields = [
       Field("alpha", .text), Field("b", .bigint), Field("a_name_of_more_than_16_bytes", .double), Field("t", .boolean)
     ]

@@ -76,7 +76,7 @@ struct FuzzingTests {
 
   @Test(
     "a failure, a crash and memory that runs away are reported with the input, which fails again",
-    arguments: ["selftest-failure", "selftest-crash", "selftest-memory"])
+    arguments: ["selftest-failure", "selftest-crash", "selftest-memory", "selftest-waiting"])
   func reports(target: String) async throws {
     let driver = try Driver()
     defer { driver.remove() }

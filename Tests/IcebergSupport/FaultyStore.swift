@@ -1,5 +1,6 @@
 import Iceberg
 import Synchronization
+import TestSupport
 
 /// A store that fails now and then, the same way for the same seed and order of calls.
 public final class FaultyStore: ObjectStore {
@@ -26,7 +27,7 @@ public final class FaultyStore: ObjectStore {
   }
 
   private struct State {
-    var random: SeededRandom
+    var random: SeededNumbers
     var faults: Faults
     var calls = 0
     var injected = 0
@@ -40,7 +41,7 @@ public final class FaultyStore: ObjectStore {
   /// A faulty view of `base`.
   public init(_ base: any ObjectStore, seed: UInt64, faults: Faults = Faults()) {
     self.base = base
-    state = Mutex(State(random: SeededRandom(seed: seed), faults: faults))
+    state = Mutex(State(random: SeededNumbers(seed: seed), faults: faults))
   }
 
   /// How many calls there were.

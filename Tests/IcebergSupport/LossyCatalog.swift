@@ -1,5 +1,6 @@
 import Iceberg
 import Synchronization
+import TestSupport
 
 /// A catalog on a bad line: requests get lost on their way to it, and answers on their way back.
 public final class LossyCatalog: Catalog {
@@ -19,13 +20,13 @@ public final class LossyCatalog: Catalog {
 
   private let base: any Catalog
   private let faults: Faults
-  private let random: Mutex<SeededRandom>
+  private let random: Mutex<SeededNumbers>
 
   /// A bad line to `base`.
   public init(_ base: any Catalog, seed: UInt64, _ faults: Faults) {
     self.base = base
     self.faults = faults
-    random = Mutex(SeededRandom(seed: seed))
+    random = Mutex(SeededNumbers(seed: seed))
   }
 
   private func strikes(_ share: Double = 1) -> Bool { random.withLock { $0.chance(faults.probability * share) } }

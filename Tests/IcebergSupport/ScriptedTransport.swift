@@ -1,5 +1,6 @@
 import Iceberg
 import Synchronization
+import TestSupport
 
 /// A transport whose answers a test decides.
 public final class ScriptedTransport: HTTPTransport {
@@ -32,14 +33,14 @@ public final class ScriptedTransport: HTTPTransport {
 /// A transport that loses requests and answers on their way to and from a real server.
 public final class FaultyTransport: HTTPTransport {
   private let base: any HTTPTransport
-  private let random: Mutex<SeededRandom>
+  private let random: Mutex<SeededNumbers>
   private let probability: Double
   private let count = Mutex(0)
 
   /// Each of the faults happens to one in 1/`probability` requests.
   public init(_ base: any HTTPTransport, seed: UInt64, probability: Double) {
     self.base = base
-    random = Mutex(SeededRandom(seed: seed))
+    random = Mutex(SeededNumbers(seed: seed))
     self.probability = probability
   }
 
@@ -71,7 +72,7 @@ public final class FaultyTransport: HTTPTransport {
 extension TransportEnvironment {
   /// A clock that only sleeping moves, and random numbers of a seed: nothing waits.
   public static func simulated(seed: UInt64, startMilliseconds: Int64 = 1_700_000_000_000) -> TransportEnvironment {
-    let state = SimulatedTime(random: SeededRandom(seed: seed), now: startMilliseconds)
+    let state = SimulatedTime(random: SeededNumbers(seed: seed), now: startMilliseconds)
     return TransportEnvironment(
       nowMilliseconds: { state.value.withLock { $0.now } },
       sleep: { milliseconds in
@@ -91,11 +92,11 @@ extension TransportEnvironment {
 
 private final class SimulatedTime: Sendable {
   struct State {
-    var random: SeededRandom
+    var random: SeededNumbers
     var now: Int64
   }
 
   let value: Mutex<State>
 
-  init(random: SeededRandom, now: Int64) { value = Mutex(State(random: random, now: now)) }
+  init(random: SeededNumbers, now: Int64) { value = Mutex(State(random: random, now: now)) }
 }

@@ -1,4 +1,5 @@
 import Iceberg
+import TestSupport
 import Testing
 
 @Suite struct AvroTests {
@@ -18,7 +19,7 @@ import Testing
         AvroField(name: "data", fieldID: 13, type: .bytes())
       ]))
 
-  private static func row(_ generator: inout SeededGenerator) -> AvroValue {
+  private static func row(_ generator: inout SeededNumbers) -> AvroValue {
     let count = Int.random(in: 0...5, using: &generator)
     let shift = UInt64.random(in: 0...63, using: &generator)
     return .record([
@@ -42,7 +43,7 @@ import Testing
   @Test("What is written is read again, in all codecs and with blocks of all sizes", arguments: AvroCodec.allCases)
   func roundTrip(_ codec: AvroCodec) throws {
     for seed in UInt64(1)...6 {
-      var generator = SeededGenerator(seed: seed)
+      var generator = SeededNumbers(seed: seed)
       let rows = (0..<Int.random(in: 0...400, using: &generator)).map { _ in Self.row(&generator) }
       let size = Int.random(in: 1...5000, using: &generator)
       var writer = AvroFileWriter(
@@ -56,7 +57,7 @@ import Testing
 
   @Test("Fields that are not wanted are skipped, and those after them are right")
   func projection() throws {
-    var generator = SeededGenerator(seed: 9)
+    var generator = SeededNumbers(seed: 9)
     var writer = AvroFileWriter(schema: Self.schema)
     let rows = (0..<50).map { _ in Self.row(&generator) }
     for row in rows { try writer.append(row) }
@@ -92,7 +93,7 @@ import Testing
   @Test("Damaged, cut and invented bytes give errors, or other values, but never end the process")
   func fuzz() throws {
     for (index, codec) in AvroCodec.allCases.enumerated() {
-      var generator = SeededGenerator(seed: UInt64(40 + index))
+      var generator = SeededNumbers(seed: UInt64(40 + index))
       var writer = AvroFileWriter(schema: Self.schema, codec: codec, blockSize: 500)
       for _ in 0..<40 { try writer.append(Self.row(&generator)) }
       let bytes = try writer.finish()
@@ -116,7 +117,7 @@ import Testing
   @Test("A changed sync marker, a recursive schema and one that grows exponentially are refused")
   func refusals() throws {
     var writer = AvroFileWriter(schema: Self.schema, codec: .null)
-    var generator = SeededGenerator(seed: 3)
+    var generator = SeededNumbers(seed: 3)
     try writer.append(Self.row(&generator))
     var bytes = try writer.finish()
     bytes[bytes.count - 1] ^= 1
@@ -139,7 +140,7 @@ import Testing
   @Test("fastavro reads what is written, and what fastavro writes is read")
   func fastavro() throws {
     try ManifestJudge.withDirectory { directory in
-      var generator = SeededGenerator(seed: 5)
+      var generator = SeededNumbers(seed: 5)
       for codec in [AvroCodec.null, .deflate] {
         var writer = AvroFileWriter(schema: Self.schema, codec: codec, blockSize: 1000)
         for _ in 0..<100 { try writer.append(Self.row(&generator)) }

@@ -3,6 +3,7 @@ import Foundation
 import Iceberg
 import IcebergSupport
 import Parquet
+import TestSupport
 import Testing
 
 @Suite("Tables that are damaged, or not what they say")
@@ -79,7 +80,7 @@ struct BadTableTests {
 
   @Test("whatever bits are wrong in metadata files, a scan gives rows or an error of this library", arguments: 1...4)
   func flipped(seed: Int) async throws {
-    var random = SeededRandom(seed: UInt64(seed))
+    var random = SeededNumbers(seed: UInt64(seed))
     var fixture = try await TableFixture(TableAppendTests.fields)
     defer { fixture.remove() }
     try await fixture.append(TableAppendTests.columns(0..<10))

@@ -2,40 +2,6 @@ import Foundation
 import Iceberg
 import Testing
 
-/// A transport that answers as a test says, and remembers what was asked.
-final class CatalogScript: HTTPTransport {
-  typealias Answer = @Sendable (HTTPTransportRequest, _ number: Int) throws(HTTPTransportError) -> HTTPTransportResponse
-
-  private let requests = CatalogBox<[HTTPTransportRequest]>([])
-  private let answer: CatalogBox<Answer>
-
-  init(_ answer: @escaping Answer) { self.answer = CatalogBox(answer) }
-
-  var sent: [HTTPTransportRequest] { requests.value }
-
-  func forget() { requests.change { $0 = [] } }
-
-  func answering(_ answer: @escaping Answer) { self.answer.change { $0 = answer } }
-
-  func send(_ request: HTTPTransportRequest) async throws(HTTPTransportError) -> HTTPTransportResponse {
-    let number = requests.change { requests in
-      requests.append(request)
-      return requests.count
-    }
-    return try answer.value(request, number)
-  }
-
-  func close() async {}
-
-  static func json(_ text: String, status: Int = 200, headers: HTTPHeaderList = [:]) -> HTTPTransportResponse {
-    HTTPTransportResponse(status: status, headers: headers, body: Array(text.utf8))
-  }
-
-  static func error(_ status: Int, _ type: String, headers: HTTPHeaderList = [:]) -> HTTPTransportResponse {
-    json(#"{"error": {"message": "no", "type": "\#(type)", "code": \#(status)}}"#, status: status, headers: headers)
-  }
-}
-
 @Suite("The REST catalog")
 struct CatalogRESTTests {
   private static let config = CatalogScript.json(#"{"defaults": {}, "overrides": {}}"#)
@@ -354,53 +320,5 @@ struct CatalogRESTTests {
     _ = try? await last
     generation.change { $0 = 3 }
     #expect(try await key("s3://bucket/t/c") == "k3")
-  }
-}
-
-/// A store that answers every reading with its key, unless that is refused.
-private struct CatalogKeyStore: ObjectStore {
-  let key: String
-  let refused: String
-
-  private var unsupported: IcebergError { IcebergError(.unsupported, "only reading") }
-
-  func info(_ location: String) async throws(IcebergError) -> ObjectInfo? { throw unsupported }
-
-  func read(_ location: String, range: Range<Int64>?) async throws(IcebergError) -> [UInt8] {
-    if key == refused { throw IcebergError(.unauthorized, "expired") }
-    return Array(key.utf8)
-  }
-
-  func write(_ location: String, _ bytes: [UInt8], ifAbsent: Bool) async throws(IcebergError) -> ObjectInfo {
-    throw unsupported
-  }
-
-  func upload(file path: String, to location: String) async throws(IcebergError) -> ObjectInfo { throw unsupported }
-  func delete(_ locations: [String]) async throws(IcebergError) { throw unsupported }
-  func list(prefix: String, after: String?) async throws(IcebergError) -> ObjectPage { throw unsupported }
-  func localPath(_ location: String) -> String? { nil }
-  func close() async {}
-}
-
-@Suite("The catalog factory")
-struct CatalogFactoryTests {
-  @Test(
-    "names what is missing or unknown",
-    arguments: [
-      ("filesystem", [:], "warehouse"), ("sql", ["uri": "postgresql://h/d"], "catalog-name"),
-      ("sql", ["catalog-name": "c", "warehouse": "/w"], "uri"),
-      ("sql", ["catalog-name": "c", "uri": "postgresql://h/d"], "warehouse"),
-      ("sql", ["catalog-name": "c", "uri": "mysql://u:secret@h/d", "warehouse": "/w"], "postgresql://"),
-      ("rest", [:], "uri"), ("hive", [:], "filesystem, sql or rest")
-    ])
-  func missing(type: String, properties: [String: String], word: String) async {
-    do {
-      _ = try await Catalogs.make(type: type, properties: properties, logger: CatalogFixture.logger)
-      Issue.record("\(type) was made of \(properties)")
-    } catch {
-      #expect(error.kind == .invalid)
-      #expect(error.message.contains(word))
-      #expect(!error.message.contains("secret"))
-    }
   }
 }

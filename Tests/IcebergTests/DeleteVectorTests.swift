@@ -1,12 +1,13 @@
 import Foundation
 import Iceberg
+import TestSupport
 import Testing
 
 @Suite struct DeleteVectorTests {
   private static func bytes(_ base64: String) throws -> [UInt8] { Array(try #require(Data(base64Encoded: base64))) }
 
   /// Sets of all shapes: sparse, dense, with runs, beyond 32 bits.
-  static func positions(_ generator: inout SeededGenerator) -> [Int64] {
+  static func positions(_ generator: inout SeededNumbers) -> [Int64] {
     var result: Set<Int64> = []
     for _ in 0..<Int.random(in: 0...4, using: &generator) {
       let base = Int64.random(in: 0...(1 << Int64.random(in: 1...46, using: &generator)), using: &generator)
@@ -41,7 +42,7 @@ import Testing
   @Test("A set holds what a Swift set holds; its vector gives it back")
   func model() throws {
     for seed in UInt64(1)...25 {
-      var generator = SeededGenerator(seed: seed)
+      var generator = SeededNumbers(seed: seed)
       let values = Self.positions(&generator)
       let set = PositionSet(values.shuffled(using: &generator))
       #expect(set.positions == values && set.count == Int64(values.count), "seed \(seed)")
@@ -67,7 +68,7 @@ import Testing
 
   @Test("Damaged vectors are errors or refused by their checksum, and never end the process")
   func fuzz() throws {
-    var generator = SeededGenerator(seed: 77)
+    var generator = SeededNumbers(seed: 77)
     for _ in 0..<200 {
       let blob = DeletionVector.encode(PositionSet(Self.positions(&generator)))
       var damaged = blob
@@ -81,7 +82,7 @@ import Testing
 
   @Test("Damaged bitmaps under a right checksum are errors or other positions, and never end the process")
   func fuzzedBitmaps() throws {
-    var generator = SeededGenerator(seed: 78)
+    var generator = SeededNumbers(seed: 78)
     for _ in 0..<2000 {
       var body = Array(DeletionVector.encode(PositionSet([1, 2, 3, 9, 70000, 1 << 34])).dropFirst(4).dropLast(4))
       for _ in 0..<3 {
@@ -106,7 +107,7 @@ import Testing
   @Test("pyroaring reads our bitmaps, and we read those of pyroaring, with and without runs")
   func pyroaring() throws {
     try ManifestJudge.withDirectory { directory in
-      var generator = SeededGenerator(seed: 4)
+      var generator = SeededNumbers(seed: 4)
       let values = Self.positions(&generator) + [1 << 50]
       let bitmap = Array(DeletionVector.encode(PositionSet(values)).dropFirst(8).dropLast(4))
       try ManifestJudge.write(bitmap, "\(directory)/ours.bin")
@@ -135,7 +136,7 @@ import Testing
     try ManifestJudge.withDirectory { directory in
       let files = try ManifestJudge.run(["puffin-write", directory]).arrayValue ?? []
       #expect(files.count == 4)
-      var generator = SeededGenerator(seed: 9)
+      var generator = SeededNumbers(seed: 9)
       for item in files {
         let bytes = try ManifestJudge.read(try item.string("file"))
         let expected = try item.array("blobs").compactMap(\.stringValue)
@@ -167,7 +168,7 @@ import Testing
     #expect(second.properties == ["referenced-data-file": "s3://b/2.parquet", "cardinality": "2"])
     let content = try PuffinFile.content(of: second, in: bytes, path: "p")
     #expect(try DeletionVector.decode(content, source: "p", cardinality: 2).positions == [7, 1 << 33])
-    var generator = SeededGenerator(seed: 1)
+    var generator = SeededNumbers(seed: 1)
     for _ in 0..<500 {
       var damaged = bytes
       damaged[Int.random(in: 0..<damaged.count, using: &generator)] ^= UInt8.random(in: 1...255, using: &generator)

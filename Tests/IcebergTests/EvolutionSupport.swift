@@ -3,16 +3,17 @@ import Foundation
 import Iceberg
 import IcebergSupport
 import Parquet
+import TestSupport
 import Testing
 
 /// Random nested columns, rows and changes of schemas.
 struct RandomEvolution {
-  var random: SeededRandom
+  var random: SeededNumbers
   let formatVersion: Int
   private var names = 0
 
   init(seed: UInt64, formatVersion: Int) {
-    random = SeededRandom(seed: seed)
+    random = SeededNumbers(seed: seed)
     self.formatVersion = formatVersion
   }
 

@@ -1,5 +1,6 @@
 import Iceberg
 import IcebergSupport
+import TestSupport
 import Testing
 
 /// The choice of files, without tables: sizes go in, groups come out.
@@ -23,7 +24,7 @@ struct MaintenancePolicyTests {
   func stream(bytes: Int64) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("files of a stream: seed \(seed)")
-    var random = SeededRandom(seed: seed)
+    var random = SeededNumbers(seed: seed)
     let policy = CompactionPolicy(minimumInputFiles: 4, growthRatio: 2)
     var files: [Int: Int64] = [:]
     var (number, total, rewritten) = (0, Int64(0), Int64(0))

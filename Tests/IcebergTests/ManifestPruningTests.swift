@@ -1,4 +1,5 @@
 import Iceberg
+import TestSupport
 import Testing
 
 @Suite struct ManifestPruningTests {
@@ -11,7 +12,7 @@ import Testing
     PartitionField(sourceID: 2, fieldID: 1001, name: "d", transform: .identity)
   ])
 
-  static func value(_ id: Int, _ generator: inout SeededGenerator) -> Literal {
+  static func value(_ id: Int, _ generator: inout SeededNumbers) -> Literal {
     let number = Int64.random(in: -12...12, using: &generator)
     switch id {
     case 1: return .long(number)
@@ -20,7 +21,7 @@ import Testing
     }
   }
 
-  static func predicate(_ depth: Int, _ generator: inout SeededGenerator) -> Predicate {
+  static func predicate(_ depth: Int, _ generator: inout SeededNumbers) -> Predicate {
     let id = Int.random(in: 1...3, using: &generator)
     let comparisons: [Predicate.Comparison] = [.equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual]
     switch Int.random(in: 0...(depth > 0 ? 8 : 5), using: &generator) {
@@ -73,7 +74,7 @@ import Testing
   private static func positiveZero(_ literal: Literal) -> Literal { literal == .double(-0.0) ? .double(0.0) : literal }
 
   /// A file of rows of one partition, with metrics of which some are left out.
-  private static func file(_ rows: [[Int: Literal]], _ generator: inout SeededGenerator) -> DataFile {
+  private static func file(_ rows: [[Int: Literal]], _ generator: inout SeededNumbers) -> DataFile {
     let truncated = rows[0][1].flatMap { Transform.truncate(10).apply($0) }
     var file = DataFile(
       filePath: "f", specID: 0, partition: PartitionTuple([truncated, rows[0][2]]), recordCount: Int64(rows.count),
@@ -101,7 +102,7 @@ import Testing
   private static func prunedFiles() throws -> Int {
     var pruned = 0
     for seed in UInt64(0)..<3000 {
-      var generator = SeededGenerator(seed: seed)
+      var generator = SeededNumbers(seed: seed)
       let partition = (i: value(1, &generator), d: value(2, &generator))
       let isNull = (i: seed % 7 == 0, d: seed % 5 == 0)
       var rows: [[Int: Literal]] = []

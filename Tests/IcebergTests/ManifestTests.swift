@@ -1,5 +1,6 @@
 import Columnar
 import Iceberg
+import TestSupport
 import Testing
 
 @Suite struct ManifestTests {
@@ -23,7 +24,7 @@ import Testing
     return (TableSchema(schemaID: 3, fields: fields), PartitionSpec(specID: 4, fields: partition))
   }
 
-  static func literal(_ type: IcebergType, _ generator: inout SeededGenerator) -> Literal {
+  static func literal(_ type: IcebergType, _ generator: inout SeededNumbers) -> Literal {
     let bits = Int64(bitPattern: generator.next())
     let bytes = (0..<5).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     return switch type {
@@ -47,7 +48,7 @@ import Testing
     }
   }
 
-  static func tuple(_ types: [IcebergType], _ generator: inout SeededGenerator) -> PartitionTuple {
+  static func tuple(_ types: [IcebergType], _ generator: inout SeededNumbers) -> PartitionTuple {
     var values: [Literal?] = types.map { Int.random(in: 0...4, using: &generator) == 0 ? nil : literal($0, &generator) }
     values += [
       .date(Int32.random(in: -5...20000, using: &generator)), .int(Int32.random(in: -5...400_000, using: &generator)),
@@ -76,7 +77,7 @@ import Testing
   static func write(
     _ version: Int, types: [IcebergType], directory: String, codec: AvroCodec = .deflate
   ) throws -> (list: [UInt8], output: ManifestListWriter.Output, bytes: [UInt8], entries: [ManifestEntry]) {
-    var generator = SeededGenerator(seed: UInt64(version))
+    var generator = SeededNumbers(seed: UInt64(version))
     let (schema, spec) = table(types)
     var writer = try ManifestWriter(
       formatVersion: version, schema: schema, spec: spec, content: .data, snapshotID: 77, codec: codec)
@@ -289,7 +290,7 @@ import Testing
   func fuzz() throws {
     let (schema, spec) = Self.table(Self.types)
     let (list, output, bytes, _) = try Self.write(2, types: Self.types, directory: "mem", codec: .null)
-    var generator = SeededGenerator(seed: 12)
+    var generator = SeededNumbers(seed: 12)
     var failures = 0
     for round in 0..<400 {
       var damaged = round % 2 == 0 ? bytes : list

@@ -1,6 +1,7 @@
 import Columnar
 import Foundation
 import Iceberg
+import TestSupport
 import Testing
 
 @Suite("The model as pyiceberg and Iceberg Java see it")
@@ -80,7 +81,7 @@ struct ModelJudgeTests {
 
   @Test("Transforms of random values are pyiceberg's, for each type", arguments: 0..<3)
   func transforms(seed: UInt64) throws {
-    var random = ModelRandom(seed)
+    var random = SeededNumbers(seed: seed)
     var requests: [JSONValue] = []
     var expected: [JSONValue] = []
     for _ in 0..<4000 {
@@ -139,7 +140,7 @@ struct ModelJudgeTests {
   @Test("Partition paths of random values are those of Iceberg Java")
   func javaPaths() throws {
     let seed: UInt64 = 1
-    var random = ModelRandom(seed)
+    var random = SeededNumbers(seed: seed)
     var requests: [JSONValue] = []
     var expected: [String] = []
     var floats: Set<Int> = []
@@ -169,7 +170,7 @@ struct ModelJudgeTests {
 
   private func float(_ path: String) -> Float? { path.split(separator: "=").last.flatMap { Float($0) } }
 
-  private func randomFloat(_ random: inout ModelRandom) -> (Literal, IcebergType) {
+  private func randomFloat(_ random: inout SeededNumbers) -> (Literal, IcebergType) {
     let value =
       Double(Int.random(in: -9999...9999, using: &random))
       * ([1e-12, 1e-6, 0.001, 1, 1000, 1e20].randomElement(using: &random) ?? 1)
@@ -184,7 +185,7 @@ struct ModelJudgeTests {
     bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
-  private func randomLiteral(_ random: inout ModelRandom) -> (Literal, IcebergType) {
+  private func randomLiteral(_ random: inout SeededNumbers) -> (Literal, IcebergType) {
     // pyiceberg's dates end at years 1 and 9999.
     let unit: Int64 = [1, 10, 1_000_000, 60_000_000].randomElement(using: &random) ?? 1
     let micros = Int64.random(in: -60_000_000_000_000_000...60_000_000_000_000_000, using: &random) / unit * unit

@@ -1,4 +1,5 @@
 import Iceberg
+import TestSupport
 import Testing
 
 @Suite("Table metadata")
@@ -114,7 +115,7 @@ struct ModelMetadataTests {
 
   @Test("Mutations of a metadata file never crash the parser", arguments: 0..<8)
   func fuzz(seed: UInt64) throws {
-    var random = ModelRandom(seed)
+    var random = SeededNumbers(seed: seed)
     let good = try table(version: 3).applying([.addSnapshot(snapshot(5, 1)), main(5)], now: 1_000_500).json.bytes
     for _ in 0..<300 {
       var bytes = good

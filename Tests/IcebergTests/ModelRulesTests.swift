@@ -1,4 +1,5 @@
 import Iceberg
+import TestSupport
 import Testing
 
 @Suite("Rules of the specification")
@@ -167,7 +168,7 @@ struct ModelRulesTests {
 
   @Test("Texts and bytes of any kind are read or refused, and never end the process")
   func fuzz() throws {
-    var random = SeededGenerator(seed: 41)
+    var random = SeededNumbers(seed: 41)
     let schema = TableSchema(fields: [
       NestedField(id: 1, name: "a", type: .int), NestedField(id: 2, name: "two words", type: .string),
       NestedField(id: 3, name: "ts", type: .timestamp)

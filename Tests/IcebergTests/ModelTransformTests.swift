@@ -1,5 +1,6 @@
 import Columnar
 import Iceberg
+import TestSupport
 import Testing
 
 @Suite("Transforms")
@@ -61,7 +62,7 @@ struct ModelTransformTests {
 
   @Test("The router groups rows as the transforms of single values do, for each type and transform", arguments: 0..<40)
   func router(seed: UInt64) throws {
-    var random = ModelRandom(seed)
+    var random = SeededNumbers(seed: seed)
     let count = 300
     let (type, column) = randomColumn(&random, count)
     let transforms: [Transform] = [.identity, .bucket(5), .truncate(3), .year, .month, .day, .hour, .void]
@@ -83,7 +84,7 @@ struct ModelTransformTests {
     }
   }
 
-  private func randomColumn(_ random: inout ModelRandom, _ count: Int) -> (IcebergType, Column) {
+  private func randomColumn(_ random: inout SeededNumbers, _ count: Int) -> (IcebergType, Column) {
     let validity = Bitmap((0..<count).map { _ in Int.random(in: 0..<10, using: &random) > 0 })
     let small = (0..<count).map { _ in Int64.random(in: -40...40, using: &random) }
     let large = small.map { $0 &* 1_800_000_000_123 }
@@ -114,13 +115,13 @@ struct ModelTransformTests {
 
   @Test("A projected predicate holds for the partition of each row that fulfils the predicate", arguments: 0..<30)
   func projection(seed: UInt64) throws {
-    var random = ModelRandom(seed)
+    var random = SeededNumbers(seed: seed)
     let comparisons: [Predicate.Comparison] = [.equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual]
     let transforms: [Transform] = [.identity, .bucket(3), .truncate(7), .day, .month, .year]
     for _ in 0..<300 {
       let isDate = Bool.random(using: &random)
       let base: Int32 = !isDate && Int.random(in: 0..<4, using: &random) == 0 ? .min + 20 : 0
-      func literal(_ random: inout ModelRandom) -> Literal {
+      func literal(_ random: inout SeededNumbers) -> Literal {
         let value = base &+ Int32.random(in: -20...20, using: &random)
         return isDate ? .date(value) : .int(value)
       }
@@ -173,20 +174,5 @@ struct ModelTransformTests {
       case .greaterOrEqual: return order >= 0
       }
     }
-  }
-}
-
-/// Random numbers that a seed repeats (SplitMix64).
-struct ModelRandom: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(_ seed: UInt64) { state = seed &* 0xD134_2543_DE82_EF95 &+ 0x1234_5678 }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ mixed >> 31
   }
 }

@@ -3,6 +3,7 @@ import Foundation
 import Iceberg
 import IcebergSupport
 import Parquet
+import TestSupport
 import Testing
 
 @Suite("Scans with a predicate")
@@ -13,7 +14,7 @@ struct ScanPruningTests {
   ]
 
   /// Rows in several row groups of several pages; `i` and `s` are about sorted, so that pages can be left out.
-  private static func columns(_ rows: Range<Int64>, _ random: inout SeededGenerator) -> [ParquetArray] {
+  private static func columns(_ rows: Range<Int64>, _ random: inout SeededNumbers) -> [ParquetArray] {
     var (first, second, third) = (ColumnBuilder(.integer), ColumnBuilder(.real), ColumnBuilder(.text))
     for row in rows {
       let place = Int64(Double(row - rows.lowerBound) / Double(rows.count) * 25) - 12
@@ -38,7 +39,7 @@ struct ScanPruningTests {
   private static func table(
     seed: UInt64, catalog: FileSystemCatalog, scratch: String
   ) async throws -> Table {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     let identifier = TableIdentifier(Namespace(["ns"]), "t\(seed)")
     let properties = [
       "write.parquet.page-row-limit": "16", "write.parquet.row-group-size-bytes": "1500",
@@ -118,7 +119,7 @@ struct ScanPruningTests {
       let table = try await Self.table(seed: seed, catalog: catalog, scratch: directory)
       let all = try await Self.scan(table, .alwaysTrue)
       #expect(all.count == 1779)
-      var random = SeededGenerator(seed: seed &* 7919)
+      var random = SeededNumbers(seed: seed &* 7919)
       for number in 0..<40 {
         let predicate = ManifestPruningTests.predicate(2, &random)
         let found = try await Self.scan(table, predicate)

@@ -2,6 +2,7 @@ import Glibc
 import Iceberg
 import IcebergSupport
 import Logging
+import TestSupport
 import Testing
 
 private func withDirectory(_ body: (String) async throws -> Void) async throws {
@@ -84,7 +85,7 @@ struct StoreLocalTests {
   @Test("listings are sorted by bytes, paged, and begin anywhere", arguments: [UInt64(1), 2, 3, 4])
   func listing(seed: UInt64) async throws {
     try await withDirectory { directory in
-      var random = SeededRandom(seed: seed)
+      var random = SeededNumbers(seed: seed)
       let store = LocalFileStore()
       let base = "file://\(directory)/"
       var all: Set<String> = []

@@ -2,6 +2,7 @@ import Glibc
 import Iceberg
 import IcebergSupport
 import Logging
+import TestSupport
 import Testing
 
 /// An S3 server that verifies signatures, a bucket, and a store.
@@ -42,7 +43,7 @@ private struct S3Fixture {
 }
 
 private func bytes(_ count: Int, seed: UInt64) -> [UInt8] {
-  var random = SeededRandom(seed: seed)
+  var random = SeededNumbers(seed: seed)
   var bytes: [UInt8] = []
   bytes.reserveCapacity(count + 8)
   while bytes.count < count { withUnsafeBytes(of: random.next()) { bytes.append(contentsOf: $0) } }

@@ -1,5 +1,6 @@
 import Iceberg
 import IcebergSupport
+import TestSupport
 import Testing
 
 @Suite("Signature Version 4")
@@ -71,7 +72,7 @@ struct StoreSignatureTests {
 
   @Test("damaged XML never crashes", arguments: [UInt64(1), 2, 3])
   func damagedXML(seed: UInt64) {
-    var random = SeededRandom(seed: seed)
+    var random = SeededNumbers(seed: seed)
     let good = Array("<?xml version='1.0'?><R x=\"1\"><K>a&amp;&#98;<![CDATA[x]]></K><!-- c --><E/></R>".utf8)
     for _ in 0..<5000 {
       var text = good

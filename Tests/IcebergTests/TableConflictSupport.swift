@@ -1,6 +1,7 @@
 import Iceberg
 import IcebergSupport
 import Synchronization
+import TestSupport
 
 /// A catalog in which others commit at the worst moment, and answers get lost.
 final class RivalCatalog: Catalog {
@@ -10,7 +11,7 @@ final class RivalCatalog: Catalog {
   }
 
   private struct State {
-    var random: SeededRandom
+    var random: SeededNumbers
     var isCalm = true
     var fates: [Fate: Int] = [:]
   }
@@ -23,7 +24,7 @@ final class RivalCatalog: Catalog {
   init(_ base: any Catalog, seed: UInt64, rival: @escaping @Sendable () async throws -> Void) {
     self.base = base
     self.rival = rival
-    state = Mutex(State(random: SeededRandom(seed: seed)))
+    state = Mutex(State(random: SeededNumbers(seed: seed)))
   }
 
   /// How often each fate came.

@@ -4,6 +4,7 @@ import Iceberg
 import IcebergSupport
 import Parquet
 import Synchronization
+import TestSupport
 import Testing
 
 /// Random operations with rivals and lost answers, against a set of row ids as the model.
@@ -47,14 +48,14 @@ private struct RandomRun {
   let catalog: RivalCatalog
   let rivals = RivalRows()
   var table: Table
-  var random: SeededRandom
+  var random: SeededNumbers
   var model: Set<Int64> = []
   var log: [String] = []
   private var nextID: Int64 = 0
   private let environment: CommitEnvironment
 
   init(version: Int, seed: UInt64) async throws {
-    random = SeededRandom(seed: seed)
+    random = SeededNumbers(seed: seed)
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("random-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     self.directory = directory

@@ -37,14 +37,13 @@ struct KafkaSourceTests {
     return try SourceFixture(own.merging(options) { _, new in new }, metadata: metadata)
   }
 
-  @Test(
-    "every record of every partition is read once, in order, up to the end offsets", arguments: ["callback", "batch"])
-  func readsAll(call: String) async throws {
+  @Test("every record of every partition is read once, in order, up to the end offsets")
+  func readsAll() async throws {
     try broker.createTopic("all", partitions: 3)
     for partition in 0..<3 {
       try write(partition * 1000..<partition * 1000 + 700, to: "all", partition: Int32(partition))
     }
-    let source = try fixture("all", ["consume_call": call])
+    let source = try fixture("all")
     let partitions = try await source.connector.partitions()
     #expect(partitions.map(\.name) == ["all/0", "all/1", "all/2"])
     let ends = try await source.connector.endOffsets(partitions)

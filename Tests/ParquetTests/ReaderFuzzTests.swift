@@ -1,5 +1,6 @@
 import Foundation
 import Parquet
+import TestSupport
 import Testing
 
 @Suite("Parquet reader, damaged files")
@@ -44,7 +45,7 @@ struct ReaderFuzzTests {
     let files = try Self.names.map { try ReaderJudge.bytes($0) }
     for (name, original) in zip(Self.names, files) { #expect(exercise(original), "\(name)") }
     for seed in ReaderJudge.seed..<ReaderJudge.seed + 4000 {
-      var random = SeededGenerator(seed)
+      var random = SeededNumbers(seed: seed)
       var bytes = files[Int.random(in: files.indices, using: &random)]
       for _ in 0..<Int.random(in: 1...4, using: &random) {
         // Half of the changes hit the footer and the indexes.
@@ -67,7 +68,7 @@ struct ReaderFuzzTests {
   func survivesTruncation() throws {
     for name in Self.names {
       let bytes = try ReaderJudge.bytes(name)
-      var random = SeededGenerator(ReaderJudge.seed)
+      var random = SeededNumbers(seed: ReaderJudge.seed)
       for _ in 0..<40 {
         let end = Int.random(in: 0..<bytes.count, using: &random)
         #expect(!exercise(Array(bytes[..<end])), "\(name) cut at \(end)")

@@ -1,12 +1,13 @@
 import Columnar
 import Foundation
 import Parquet
+import TestSupport
 import Testing
 
 @Suite("Parquet reader, files of our writer")
 struct ReaderRoundTripTests {
   /// Random options that make many small pages and row groups.
-  private func options(_ random: inout SeededGenerator, leaves: [ParquetLeaf]) -> ParquetWriterOptions {
+  private func options(_ random: inout SeededNumbers, leaves: [ParquetLeaf]) -> ParquetWriterOptions {
     var options = ParquetWriterOptions()
     options.compression = [.none, .snappy, .gzip(level: 1), .zstd(level: 1)].randomElement(using: &random) ?? .none
     options.pageBytes = Int.random(in: 100...20_000, using: &random)
@@ -24,7 +25,7 @@ struct ReaderRoundTripTests {
 
   @Test("rows of any shape come back from our writer's files, whatever its options are")
   func roundTrips() throws {
-    var random = SeededGenerator(ReaderJudge.seed)
+    var random = SeededNumbers(seed: ReaderJudge.seed)
     let names = try ReaderJudge.names().filter {
       $0.hasPrefix("nested") || $0.hasPrefix("encoding") || $0.hasPrefix("uuid") || $0 == "duckdb-V2-zstd"
         || $0 == "runs-optional"

@@ -1,6 +1,7 @@
 import Columnar
 import Foundation
 import Parquet
+import TestSupport
 import Testing
 
 @Suite("Parquet reader")
@@ -58,7 +59,7 @@ struct ReaderTests {
 
   @Test("row ranges give the rows that they name, with page skipping and without")
   func readsRanges() throws {
-    var random = SeededGenerator(ReaderJudge.seed)
+    var random = SeededNumbers(seed: ReaderJudge.seed)
     for name in ["flat-optional-snappy-1", "flat-required-zstd-2", "nested-3", "nested-8", "duckdb-V2-zstd"] {
       let source = MemorySource(try ReaderJudge.bytes(name))
       let file = try ParquetFile(source)

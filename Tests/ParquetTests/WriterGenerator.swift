@@ -1,18 +1,13 @@
 import Parquet
+import TestSupport
 
 /// Seeded random schemas and rows; the same seed gives the same ones on every machine.
 struct WriterGenerator: RandomNumberGenerator {
-  private var state: UInt64
+  private var numbers: SeededNumbers
 
-  init(seed: UInt64) { state = seed }
+  init(seed: UInt64) { numbers = SeededNumbers(seed: seed) }
 
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var word = state
-    word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-    return word ^ (word >> 31)
-  }
+  mutating func next() -> UInt64 { numbers.next() }
 
   mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(max(limit, 1))) }
   mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
@@ -156,7 +151,7 @@ struct WriterGenerator: RandomNumberGenerator {
     options.writesPageChecksums = chance(80)
     options.writesPageIndex = chance(80)
     options.statisticsBytes = [1, 8, 64][below(3)]
-    options.keyValues = ["seed": "\(state)"]
+    options.keyValues = ["number": "\(next())"]
     return options
   }
 }

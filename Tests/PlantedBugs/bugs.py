@@ -271,7 +271,7 @@ BUGS = [
     ),
     bug(
         "dead-letter-lost",
-        "records that cannot be read vanish when they are the first of a batch",
+        "records that cannot be read vanish when a batch has more than one of them",
         (
             "Actors/PartitionActor.swift",
             "    guard !rejected.isEmpty else { return }\n    board.update",

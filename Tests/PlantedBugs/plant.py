@@ -4,14 +4,17 @@
     Tests/PlantedBugs/plant.py [--limit SEEDS] [--only NAME,…] [--json]
 
 Builds the copy in .build/planted (some minutes the first time), checks that no seed fails without a bug, then switches on
-one bug after another and counts the seeds until an invariant breaks. Exit code 1 when a bug is not found within --limit seeds,
-or when a seed fails without any.
+one bug after another and counts the seeds until an invariant breaks. The run that broke it is made shorter and repeated, as
+`weir sim` would. Exit code 1 when a bug is not found within --limit seeds, when its short run does not repeat, when a seed
+fails without any bug, or when a run cannot be made.
 """
 
 import argparse
 import json
 import os
 import re
+import select
+import signal
 import statistics
 import subprocess
 import sys
@@ -21,6 +24,10 @@ from bugs import BUGS
 
 ROOT = Path(__file__).resolve().parents[2]
 COPY = ROOT / ".build" / "planted"
+# A seed may take a minute of processor time; longer than this it is only silent when it is blocked.
+SILENCE_MAX = 1800
+# How a process ends that finds itself in a state that must not be.
+CRASHES = (signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE)
 SWITCH = """/// Which bug is planted; 0 for none. Only in the copy of the sources that the simulator is tested with.
 public enum PlantedBug {
   /// Set once, before the first run, by the one thread that there is.
@@ -96,25 +103,49 @@ def build() -> Path:
     return COPY / ".build" / "release" / "PlantedBugs"
 
 
-def hunt(binary: Path, number: int, limit: int) -> tuple[int, str | None]:
-    """How many seeds ran, and what was found; None for nothing."""
-    environment = dict(os.environ, SWIFT_DETERMINISTIC_HASHING="1")
-    try:
-        outcome = subprocess.run(
-            [str(binary), str(number), str(limit)], capture_output=True, text=True, env=environment, timeout=600
-        )
-        output, code = outcome.stdout, outcome.returncode
-    except subprocess.TimeoutExpired as expired:
-        output, code = (expired.stdout or b"").decode(), None
-    seeds = output.count("seed ")
-    found = re.search(r"^found (.*)$", output, re.M)
-    if found:
-        return seeds, found.group(1)
-    if code is None:
-        return seeds, "the run does not end"
-    if code != 0:
-        return seeds, f"the process ended with {code}"
-    return seeds, None
+class Hunt:
+    """What came of one bug: how many seeds ran, what was found (None for nothing), and whether the short run repeats it."""
+
+    def __init__(self, binary: Path, number: int, limit: int):
+        self.seeds, self.found, self.said = 0, None, ""
+        environment = dict(os.environ, SWIFT_DETERMINISTIC_HASHING="1")
+        process = subprocess.Popen([str(binary), str(number), str(limit)], stdout=subprocess.PIPE, env=environment)
+        try:
+            for line in lines(process.stdout):
+                if line.startswith("seed "):
+                    self.seeds = int(line.removeprefix("seed "))
+                elif line.startswith("found "):
+                    self.found = line.removeprefix("found ")
+                elif line:
+                    self.said = line
+            code = process.wait()
+        except TimeoutError:
+            sys.exit(f"bug {number}, seed {self.seeds}: nothing was printed for {SILENCE_MAX} s; nothing follows from that")
+        finally:
+            process.kill()
+            process.wait()
+        self.repeats = code == 0
+        if code == 3 or (self.found and code != 0):
+            self.said = f"seed {self.seeds}: {self.said or self.found} (it ended with {code})"
+        elif code == -signal.SIGXCPU:
+            self.found, self.repeats = f"seed {self.seeds} does not end", True
+        elif -code in CRASHES:
+            self.found, self.repeats = f"the process was ended by {signal.Signals(-code).name}", True
+        elif code != 0:
+            sys.exit(f"bug {number}, seed {self.seeds}: the process ended with {code}: {self.said}")
+
+
+def lines(pipe):
+    """The lines that come through a pipe, as they come."""
+    waiting = b""
+    while True:
+        if not select.select([pipe], [], [], SILENCE_MAX)[0]:
+            raise TimeoutError
+        piece = os.read(pipe.fileno(), 65_536)
+        *whole, waiting = (waiting + piece).split(b"\n")
+        yield from (line.decode() for line in whole)
+        if not piece:
+            return
 
 
 def main() -> None:
@@ -129,27 +160,32 @@ def main() -> None:
         options.error(f"no such bug: {', '.join(sorted(unknown))}")
     copy()
     binary = build()
-    clean, violation = hunt(binary, 0, min(300, arguments.limit))
-    if violation:
-        sys.exit(f"without any bug, seed {clean} fails: {violation}")
-    print(f"without a bug: {clean} seeds, every invariant holds", file=sys.stderr)
-    results = []
+    clean = Hunt(binary, 0, min(300, arguments.limit))
+    if clean.found:
+        sys.exit(f"without any bug, seed {clean.seeds} fails: {clean.found}")
+    print(f"without a bug: {clean.seeds} seeds, every invariant holds", file=sys.stderr)
+    results, unrepeated = [], []
     for number, bug in enumerate(BUGS, start=1):
         if chosen and bug.name not in chosen:
             continue
-        seeds, found = hunt(binary, number, arguments.limit)
-        results.append({"bug": bug.name, "what": bug.what, "seeds": seeds, "found": found})
+        hunt = Hunt(binary, number, arguments.limit)
+        results.append({"bug": bug.name, "what": bug.what, "seeds": hunt.seeds, "found": hunt.found})
+        if not hunt.repeats:
+            unrepeated.append(f"{bug.name}: {hunt.said}")
         if not arguments.json:
-            print(f"{bug.name:30} {seeds:5}  {found or 'NOT FOUND'}"[:150], flush=True)
+            print(f"{bug.name:30} {hunt.seeds:5}  {hunt.found or 'NOT FOUND'}"[:150], flush=True)
     missed = [result["bug"] for result in results if not result["found"]]
     counts = [result["seeds"] for result in results if result["found"]]
     median = statistics.median(counts) if counts else None
     if arguments.json:
-        print(json.dumps({"bugs": results, "found": len(counts), "missed": missed, "median_seeds": median}))
+        print(json.dumps({"bugs": results, "found": len(counts), "missed": missed,
+                          "unrepeated": unrepeated, "median_seeds": median}))
     else:
         print(f"{len(counts)} of {len(results)} bugs found; median {median} seeds, at most {max(counts, default=0)}")
     if missed:
         sys.exit(f"not found within {arguments.limit} seeds: {', '.join(missed)}")
+    if unrepeated:
+        sys.exit("found, but made shorter it is not the same when it is repeated:\n" + "\n".join(unrepeated))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 import Checkpointing
 import Columnar
 import Runtime
+import TestSupport
 import Testing
 
 @Suite("Input gate")
@@ -36,7 +37,7 @@ struct InputGateTests {
 
     /// Sends `count` numbers in batches of random sizes; gives up at random moments when told, and tries again.
     func send(_ count: Int64, to sender: GateSender, seed: UInt64) async throws {
-      var generator = SplitMix(seed: seed)
+      var generator = SeededNumbers(seed: seed)
       var next: Int64 = 0
       while next < count {
         let end = min(count, next + Int64(generator.next() % 5) + 1)
@@ -78,7 +79,7 @@ struct InputGateTests {
       for input in 0..<3 { group.addTask { (input, try await Self.sendWithCancels(gate, input, seed)) } }
       group.addTask { (-1, []) }
       var received: [Int: [Int64]] = [:]
-      var generator = SplitMix(seed: seed)
+      var generator = SeededNumbers(seed: seed)
       var isDone = false
       while !isDone {
         let attempt = await Self.attempt(cancelling: generator.next() % 3 == 0) { try await gate.receive() }
@@ -97,7 +98,7 @@ struct InputGateTests {
   }
 
   private static func sendWithCancels(_ gate: InputGate, _ input: Int, _ seed: UInt64) async throws -> [Int64] {
-    var generator = SplitMix(seed: seed &* 31 &+ UInt64(input))
+    var generator = SeededNumbers(seed: seed &* 31 &+ UInt64(input))
     let sender = gate.sender(input)
     var sent: [Int64] = []
     for number in Int64(0)..<300 {

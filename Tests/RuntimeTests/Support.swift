@@ -3,13 +3,6 @@ import Glibc
 import Runtime
 import Synchronization
 
-/// A seeded generator.
-struct SplitMix: RandomNumberGenerator {
-  private let source: SeededRandom
-  init(seed: UInt64) { source = SeededRandom(seed: seed) }
-  mutating func next() -> UInt64 { source.next() }
-}
-
 /// A directory that is removed with the value's owner.
 final class TemporaryDirectory: Sendable {
   let path: String

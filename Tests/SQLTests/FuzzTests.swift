@@ -1,20 +1,6 @@
 import SQL
+import TestSupport
 import Testing
-
-/// A small generator whose sequence a seed fixes.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
-}
 
 @Suite("Damaged files")
 struct FuzzTests {
@@ -52,7 +38,7 @@ struct FuzzTests {
 
   @Test("a file with random damage gives errors, never a crash", arguments: [1, 2, 3, 4] as [UInt64])
   func mutation(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     let text = telemetryTables + Self.statements
     let words = text.split(separator: " ", omittingEmptySubsequences: false)
     let spices: [Substring] = [
@@ -77,7 +63,7 @@ struct FuzzTests {
 
   @Test("random bytes give errors, never a crash", arguments: [11, 12] as [UInt64])
   func noise(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededNumbers(seed: seed)
     for _ in 0..<300 {
       let bytes = (0..<Int.random(in: 0...200, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
       #expect(survives(String(decoding: bytes, as: UTF8.self)), "seed \(seed): \(bytes)")

@@ -11,20 +11,13 @@ import Testing
 @Suite("Simulated Iceberg tables")
 struct IcebergPeerTests {
   private static let name = "lake.out"
-  private static let storeFaults: [Fault] = [
-    .storeFailure, .storeThrottle, .storeLostAnswer, .storeLostRequest, .storeLateList, .slow
-  ]
-  private static let catalogFaults: [Fault] = [
-    .catalogFailure, .catalogConflict, .catalogLostAnswer, .catalogLostRequest, .foreignCommit
-  ]
 
   private static func table() -> TableDefinition {
     SinkLife.table(connector: "iceberg", options: ["table": name])
   }
 
-  private static func world(_ seed: UInt64, _ faults: [Fault: Double] = [:], keeping: Int = 0) -> SimulatedWorld {
-    SimulatedWorld(
-      seed: seed, faults: FaultPlan(strengths: faults), trace: SimulationTrace(keeping: keeping))
+  private static func world(_ seed: UInt64) -> SimulatedWorld {
+    SimulatedWorld(seed: seed, faults: FaultPlan(strengths: [:]), trace: SimulationTrace())
   }
 
   /// The ids of rows, sorted.

@@ -28,7 +28,7 @@ struct IcebergJointCommitTests {
     async let torn = reader.watch()
     // Also when a life fails: the reader is waited for, and looks until it is told to stop.
     defer { reader.stop() }
-    var numbers = SeededRandom(seed: seed)
+    var numbers = SeededNumbers(seed: seed)
     for _ in 0..<5 {
       // Each life ends somewhere, with commits that are not done.
       try await pair.live(epochs: 4, dyingAfter: Int.random(in: 1...6, using: &numbers))

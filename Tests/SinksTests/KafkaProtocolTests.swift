@@ -2,6 +2,7 @@ import Actors
 import Checkpointing
 import SimulationKit
 import Sinks
+import TestSupport
 import Testing
 
 /// The commit protocol of the Kafka sink against a simulated broker that is as strict as Kafka says it is.
@@ -182,7 +183,7 @@ struct KafkaProtocolTests {
     var epochs = 0
     for seed in UInt64(block) * 60..<UInt64(block + 1) * 60 {
       let job = SimulatedJob(seed: seed)
-      var starts = SeededRandom(seed: seed &+ 1_000_000)
+      var starts = SeededNumbers(seed: seed &+ 1_000_000)
       job.start()
       for _ in 0..<60 {
         if starts.once(in: 12) { job.start() }

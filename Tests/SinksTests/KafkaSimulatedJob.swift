@@ -2,25 +2,8 @@ import Actors
 import Checkpointing
 import SimulationKit
 import Sinks
+import TestSupport
 import Testing
-
-/// Random numbers that a seed repeats (SplitMix64).
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
-  }
-
-  /// True once in `count` times.
-  mutating func once(in count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
-}
 
 /// A checkpoint's part of the sink, as the checkpoint store keeps it.
 struct StoredEpoch {
@@ -84,13 +67,13 @@ final class SimulatedJob {
   private(set) var faults = 0
   private(set) var problems: [String] = []
   var hasFaults = true
-  private var random: SeededRandom
+  private var random: SeededNumbers
   private var depth = 0
   private var lastAttempt: UInt64 = 0
   private var underWay: [SimulatedBroker.Transaction] = []
   private var others: [SimulatedBroker.Transaction] = []
 
-  init(seed: UInt64) { random = SeededRandom(seed: seed) }
+  init(seed: UInt64) { random = SeededNumbers(seed: seed) }
 
   /// Starts a process from the newest checkpoint, whether the others have ended or not.
   func start() {

@@ -2,6 +2,7 @@ import Actors
 import Checkpointing
 import Columnar
 import SQL
+import TestSupport
 import Testing
 import Verification
 

@@ -15,7 +15,6 @@ extension KafkaSettings {
     start = .earliest
     group = "weir-bench"
     readsHeaders = false
-    usesBatchCall = false
     properties = []
   }
 }

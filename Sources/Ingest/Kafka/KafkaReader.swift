@@ -15,7 +15,6 @@ final class KafkaReader: PartitionReader {
   private let queue: OpaquePointer
   private let wakeup: WakeupAction
   private let drain: UnsafeMutablePointer<KafkaDrain>
-  private let usesBatchCall: Bool
   private var isClosed = false
   private var isAssigned = false
 
@@ -31,7 +30,6 @@ final class KafkaReader: PartitionReader {
     self.place = place
     self.handle = handle
     self.queue = queue
-    usesBatchCall = settings.usesBatchCall
     wakeup = WakeupAction()
     drain = .allocate(capacity: 1)
     drain.initialize(
@@ -69,13 +67,7 @@ final class KafkaReader: PartitionReader {
         source: partition.source, partition: partition, severity: failure.severity, message: failure.message)
     }
     drain.pointee.begin(Unmanaged.passUnretained(decoder), limit: limit)
-    withExtendedLifetime(decoder) {
-      if usesBatchCall {
-        drainInBatch(limit)
-      } else {
-        rd_kafka_consume_callback_queue(queue, 0, receiveKafkaMessage, drain)
-      }
-    }
+    withExtendedLifetime(decoder) { _ = rd_kafka_consume_callback_queue(queue, 0, receiveKafkaMessage, drain) }
     drain.pointee.finish()
     if drain.pointee.sawMessage { handle.status.brokerAnswered() }
     if drain.pointee.failure != nil {
@@ -124,25 +116,6 @@ final class KafkaReader: PartitionReader {
   private func result(records: Int, bytes: Int) -> PollResult {
     PollResult(
       records: records, bytes: bytes, nextOffset: drain.pointee.nextOffset, isAtEnd: drain.pointee.isAtEnd)
-  }
-
-  /// The other way to drain, should a version of librdkafka drop the call with a callback.
-  private func drainInBatch(_ limit: Int) {
-    withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<rd_kafka_message_t>?.self, capacity: min(limit, 512)) {
-      messages in
-      var mayGoOn = true
-      while mayGoOn {
-        let room = min(messages.count, limit - drain.pointee.records)
-        let count = rd_kafka_consume_batch_queue(queue, 0, messages.baseAddress, room)
-        if count <= 0 { return }
-        // Not more are taken than may be handed over, so all of them are, even those behind an error.
-        for index in 0..<count {
-          guard let message = messages[index] else { continue }
-          if !drain.pointee.receive(message) { mayGoOn = false }
-          rd_kafka_message_destroy(message)
-        }
-      }
-    }
   }
 
   /// The error to throw; `nil` when librdkafka recovers by itself.

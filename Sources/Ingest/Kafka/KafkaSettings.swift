@@ -20,8 +20,6 @@ struct KafkaSettings {
   let start: Start
   let group: String
   let readsHeaders: Bool
-  /// Use the call that returns a batch instead of the one that calls back.
-  let usesBatchCall: Bool
   /// `kafka.` options, without the prefix, in the order of their names.
   let properties: [(name: String, value: String)]
 
@@ -49,7 +47,6 @@ struct KafkaSettings {
     }
     group = options.string("group") ?? options.string("group_id") ?? "\(defaults.jobName)-\(options.table.name)"
     self.readsHeaders = readsHeaders
-    usesBatchCall = try options.choice("consume_call", default: ConsumeCall.callback) == .batch
     var properties: [(name: String, value: String)] = []
     for (name, entry) in options.table.options.entries.sorted(by: { $0.key < $1.key }) where name.hasPrefix("kafka.") {
       let property = String(name.dropFirst("kafka.".count))
@@ -62,8 +59,6 @@ struct KafkaSettings {
     }
     self.properties = properties
   }
-
-  private enum ConsumeCall: String, CaseIterable { case callback, batch }
 
   /// Properties that exactly-once reading depends on, and what to do instead.
   private static let ownProperties = [

@@ -15,7 +15,9 @@ struct FuzzDriver {
     var arguments = CommandLine.arguments.dropFirst()
     do {
       switch arguments.popFirst() {
-      case "list": for target in FuzzTarget.all { say(target.name) }
+      case "list":
+        guard arguments.isEmpty else { stop("list takes no arguments") }
+        for target in FuzzTarget.all { say(target.name) }
       case "run": try run(&arguments)
       case "work": try work(Array(arguments))
       case "replay": try replay(&arguments)
@@ -42,23 +44,25 @@ struct FuzzDriver {
   }
 
   private static func run(_ arguments: inout ArraySlice<String>) throws {
-    let name = arguments.popFirst() ?? "all"
+    guard let name = arguments.popFirst() else { stop("expected run TARGET, or run all") }
+    let targets = name == "all" ? FuzzTarget.all : [target(name)]
+    _ = meter()
+    let most: UInt64 = 1_000_000_000_000
     var (iterations, seed, findings): (UInt64, UInt64, Int) = (2000, 1, 1)
     var keep = "\(FileManager.default.temporaryDirectory.path)/weir-fuzzing"
     var patience = 60.0
     while let option = arguments.popFirst() {
-      let value = arguments.popFirst() ?? ""
       switch option {
-      case "--iterations": iterations = UInt64(value) ?? iterations
-      case "--seed": seed = UInt64(value) ?? seed
-      case "--findings": findings = Int(value) ?? findings
-      case "--keep": keep = value
-      case "--patience": patience = Double(value) ?? patience
+      case "--iterations": iterations = value(of: option, &arguments, "1 to \(most)") { (1...most).contains($0) }
+      case "--seed": seed = value(of: option, &arguments, "a number") { _ in true }
+      case "--findings": findings = value(of: option, &arguments, "a number of at least 1") { $0 >= 1 }
+      case "--keep": keep = value(of: option, &arguments, "a directory") { !$0.isEmpty && !$0.hasPrefix("-") }
+      case "--patience": patience = value(of: option, &arguments, "seconds") { $0 > 0 && $0 < 1e6 }
       default: stop("no option '\(option)'")
       }
     }
     var failed = 0
-    for target in name == "all" ? FuzzTarget.all : [target(name)] {
+    for target in targets {
       let began = Date()
       let count = iterations * UInt64(target.weight)
       let found = try Watch(
@@ -72,16 +76,33 @@ struct FuzzDriver {
     if failed > 0 { exit(1) }
   }
 
+  private static func value<Value: LosslessStringConvertible>(
+    of option: String, _ arguments: inout ArraySlice<String>, _ expected: String, _ isRight: (Value) -> Bool
+  ) -> Value {
+    let text = arguments.popFirst() ?? ""
+    guard let value = Value(text), isRight(value) else { stop("\(option): expected \(expected), found '\(text)'") }
+    return value
+  }
+
+  /// Without it a limit would hold for any input.
+  private static func meter() -> MemoryMeter {
+    guard let meter = MemoryMeter() else {
+      stop("memory cannot be measured here: expected jemalloc with statistics, found another allocator")
+    }
+    return meter
+  }
+
   private static func work(_ arguments: [String]) throws {
     guard arguments.count == 5, let seed = UInt64(arguments[1]), let from = UInt64(arguments[2]),
       let to = UInt64(arguments[3]), let box = BlackBox(path: arguments[4])
     else { stop("work is for the driver itself") }
     let target = target(arguments[0])
-    Worker(target: target).run(seed: seed, from: from, to: to, box: box, corpus: try target.seeds())
+    Worker(target: target, meter: meter()).run(seed: seed, from: from, to: to, box: box, corpus: try target.seeds())
   }
 
   private static func replay(_ arguments: inout ArraySlice<String>) throws {
-    let worker = Worker(target: target(arguments.popFirst()))
+    let worker = Worker(target: target(arguments.popFirst()), meter: meter())
+    guard !arguments.isEmpty else { stop("expected replay TARGET FILE…") }
     var failed = false
     for path in arguments {
       let problem = worker.attempt(Array(try Data(contentsOf: URL(fileURLWithPath: path))))

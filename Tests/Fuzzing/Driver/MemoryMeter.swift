@@ -13,17 +13,19 @@ struct MemoryMeter {
   init?() {
     guard let symbol = dlsym(nil, "mallctl") else { return nil }
     control = unsafeBitCast(symbol, to: Control.self)
-    guard control("thread.peak.reset", nil, nil, nil, 0) == 0 else { return nil }
+    guard control("thread.peak.reset", nil, nil, nil, 0) == 0, read() != nil else { return nil }
   }
 
   /// Counts from here.
   func reset() { _ = control("thread.peak.reset", nil, nil, nil, 0) }
 
   /// The most bytes that were held at once since ``reset()``, beyond what was held then.
-  var peak: Int {
+  /// What cannot be read is too much.
+  var peak: Int { read() ?? .max }
+
+  private func read() -> Int? {
     var value: UInt64 = 0
     var size = MemoryLayout<UInt64>.size
-    guard control("thread.peak.read", &value, &size, nil, 0) == 0 else { return 0 }
-    return Int(clamping: value)
+    return control("thread.peak.read", &value, &size, nil, 0) == 0 ? Int(clamping: value) : nil
   }
 }

@@ -9,7 +9,7 @@ struct Worker {
   static let secondsPerInput = 10.0
 
   let target: FuzzTarget
-  let meter = MemoryMeter()
+  let meter: MemoryMeter
 
   /// Tries the inputs of iterations `from` up to, but without, `to`; ends the process when one fails.
   func run(seed: UInt64, from: UInt64, to: UInt64, box: BlackBox, corpus: [[UInt8]]) {
@@ -27,7 +27,7 @@ struct Worker {
 
   /// Tries one input, and says what is wrong; `nil` when the property holds.
   func attempt(_ input: [UInt8]) -> String? {
-    meter?.reset()
+    meter.reset()
     let began = Self.processorSeconds()
     do { try target.check(input) } catch { return "\(error)" }
     let seconds = Self.processorSeconds() - began
@@ -35,7 +35,7 @@ struct Worker {
       return "expected at most \(Self.secondsPerInput) s of processor time, found \(seconds)"
     }
     let allowed = target.memory.base + target.memory.perByte * input.count
-    let peak = meter?.peak ?? 0
+    let peak = meter.peak
     if peak > allowed {
       return "expected at most \(allowed) bytes of memory for an input of \(input.count) bytes, found \(peak)"
     }

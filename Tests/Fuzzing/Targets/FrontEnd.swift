@@ -1,6 +1,7 @@
 import Columnar
 import Operators
 import SQL
+import Sinks
 
 extension FuzzTarget {
   static let frontEnd: [FuzzTarget] = [
@@ -13,7 +14,7 @@ extension FuzzTarget {
   ]
 
   private static let sqlWords =
-    FunctionCatalog.names.filter { $0.first?.isLetter == true } + SQLGrammar.options.map(\.name)
+    FunctionCatalog.names.filter { $0.first?.isLetter == true } + SQLGrammar.optionNames
     + [
       "SELECT", "FROM", "WHERE", "GROUP BY", "HAVING", "CASE WHEN", "THEN", "ELSE", "END", "CAST(", " AS ", "::",
       "INTERVAL '1 s'",
@@ -47,7 +48,7 @@ extension FuzzTarget {
     let text = String(decoding: bytes, as: UTF8.self)
     let job: JobPlan
     do throws(SQLDiagnostics) {
-      job = try SQLFile.plan(text, fileName: "job.sql") { $0 == "A" ? "value" : nil }
+      job = try SQLFile.plan(text, fileName: "job.sql", check: SinkConnectors.problems) { $0 == "A" ? "value" : nil }
     } catch {
       try require(!error.all.isEmpty, "a refusal without a reason")
       for problem in error.all {

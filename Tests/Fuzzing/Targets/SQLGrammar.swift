@@ -21,21 +21,28 @@ enum SQLGrammar {
     ("local", .timestamp), ("pause", .interval), ("ts", .timestamptz)
   ]
 
-  static let options: [(name: String, values: [String])] = [
-    ("connector", ["kafka", "postgres", "iceberg", "file", "generator", "blackhole", "stdout", "x", ""]),
-    ("topic", ["t", "", "${A}", "${A:-x}", "${NONE}", "${", "a\u{0}"]), ("format", ["json", "csv", "raw", "avro", ""]),
-    ("brokers", ["localhost:9092", ":", "[::1]:9", ",,"]), ("event_time", ["ts", "local", "note", "_timestamp", ""]),
-    ("watermark_delay", ["2 seconds", "-1s", "1e30d", "9223372036854775807us", "1 month", "0.1ms", "", "24:00:00"]),
-    ("max_future", ["1h", "infinity", "-1"]), ("timestamp_unit", ["seconds", "nanos", "weeks"]),
-    ("idle_timeout", ["5s", "99999999999d"]), ("url", ["postgres://u:p@h/d", "http://", "://", "x"]),
-    ("table", ["t", "a.b.c", "\"q\"", ""]), ("path", ["/tmp/x", "", ".."]), ("rate", ["1", "-1", "1e400", "NaN"]),
-    (
-      "partition_by",
-      ["day(ts)", "bucket(0, note)", "bucket(99999999999, note)", "truncate(-1, note)", "(((", "hour(ts), x"]
-    ),
-    ("target_file_size", ["64MiB", "1e20TiB", "-1", "18446744073709551616"]), ("key", ["note", "nothing", "note,ts"]),
-    ("columns", ["a", "*"]), ("delimiter", [";", "", "ab", "\u{1F600}"]),
-    ("start_from", ["earliest", "2024-01-01", "-1"])
+  /// Every option's name, each once.
+  static let optionNames = Set(ConnectorOptions.catalog.flatMap { $0.options.map(\.name) }).sorted()
+
+  /// Values that are wrong, or right only just, beside those that any option is given.
+  static let hostileValues: [String: [String]] = [
+    "topic": ["t", "${A}", "${A:-x}", "${NONE}", "${", "a\u{0}"], "brokers": ["localhost:9092", ":", "[::1]:9", ",,"],
+    "event_time": ["f0", "f1", "_timestamp"], "key": ["f0", "nothing", "f0,f1"],
+    "watermark_delay": ["-1s", "1e30d", "9223372036854775807us", "1 month", "0.1ms", "24:00:00"],
+    "idle_timeout": ["5s", "99999999999d"], "max_future": ["1h", "infinity"],
+    "url": ["postgres://u:p@h/d", "http://", "://"], "uri": ["http://h/p", "postgresql://", "file:"],
+    "table": ["t", "a.b.c", "a.t", "\"q\""], "path": ["/tmp/x", ".."],
+    "partitioning": [
+      "day(f0)", "bucket(0, f0)", "bucket(16, f0)", "bucket(99999999999, f0)", "truncate(-1, f1)", "(((", "hour(f0), x"
+    ],
+    "sort_order": ["f0", "f0 desc nulls last", "bucket(2, f1) asc,", "desc"],
+    "target_file_size": ["64MiB", "1e20TiB", "18446744073709551616"], "delimiter": [";", "ab", "\u{1F600}"],
+    "rows_per_second": ["1e400"], "starting_timestamp": ["earliest", "2024-01-01"]
+  ]
+
+  /// Values that some option takes.
+  private static let commonValues = [
+    "", "x", "1", "true", "FALSE", "5s", "10 minutes", "1MiB", "0.5", "2024-01-02T03:04:05Z", "${A}"
   ]
 
   /// A file.
@@ -48,13 +55,25 @@ enum SQLGrammar {
 
   private static func table(_ random: inout FuzzRandom) -> String {
     let fields = (0...random.below(4)).map { "f\($0) \(random.pick(Samples.types).sqlName)" }.joined(separator: ", ")
-    var given: [String] = []
-    for _ in 0...random.below(6) {
-      let option = random.pick(options)
-      let value = random.once(in: 6) ? random.pick(Mutator.numberTexts + Mutator.texts) : random.pick(option.values)
-      given.append("\(option.name) = '\(value.replacing("'", with: "''"))'")
+    let entry = random.pick(ConnectorOptions.catalog)
+    var given = ["connector = '\(random.once(in: 12) ? "x" : entry.connector)'"]
+    for name in entry.required where !random.once(in: 4) { given.append(option(name, [], &random)) }
+    for _ in 0..<random.below(7) {
+      if random.once(in: 10) {
+        given.append(option(random.pick(optionNames), [], &random))
+      } else if !entry.options.isEmpty {
+        let (name, words) = random.pick(entry.options)
+        given.append(option(name, words, &random))
+      }
     }
     return "CREATE TABLE made (\(fields)) WITH (\(given.joined(separator: ", ")));\n"
+  }
+
+  private static func option(_ name: String, _ words: [String], _ random: inout FuzzRandom) -> String {
+    let values = words + (hostileValues[name] ?? [])
+    let anything = commonValues + Mutator.numberTexts + Mutator.texts
+    let value = values.isEmpty || random.once(in: 4) ? random.pick(anything) : random.pick(values)
+    return "\(name) = '\(value.replacing("'", with: "''"))'"
   }
 
   private static func statement(_ random: inout FuzzRandom) -> String {

@@ -16,6 +16,22 @@ extension FuzzTarget {
     FuzzTarget("selftest-memory", memory: (base: 16 << 20, perByte: 16), dictionary: ["!"], seeds: { [[1, 2, 3]] }) {
       let taken = [UInt8](repeating: $0.last ?? 0, count: isTrigger($0) ? 64 << 20 : 64)
       try require(taken.last == $0.last ?? 0, "expected the byte that was stored")
-    }
+    },
+    FuzzTarget(
+      "selftest-waiting", memory: (base: 16 << 20, perByte: 16), dictionary: ["!"], seeds: { [[1, 2, 3]] },
+      check: { bytes in try CallingThread.run { try await takeElsewhere(bytes) } })
   ]
+
+  /// Takes memory in an actor that a child task calls.
+  private static func takeElsewhere(_ bytes: [UInt8]) async throws {
+    async let last = Taker().take(bytes.last ?? 0, isTrigger(bytes) ? 64 << 20 : 64)
+    try require(await last == bytes.last ?? 0, "expected the byte that was stored")
+  }
+
+  private actor Taker {
+    func take(_ byte: UInt8, _ count: Int) async -> UInt8? {
+      await Task.yield()
+      return [UInt8](repeating: byte, count: count).last
+    }
+  }
 }

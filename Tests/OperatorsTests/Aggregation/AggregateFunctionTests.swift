@@ -1,6 +1,7 @@
 import Columnar
 import Operators
 import SQL
+import TestSupport
 import Testing
 
 /// Single aggregates over few rows, where the exact result matters; expected numerics are PostgreSQL's.
@@ -69,7 +70,7 @@ import Testing
 
   @Test("sums of many doubles are equal for every order and cut", arguments: 0..<20)
   func shuffledSums(seed: Int) throws {
-    var random = SeededGenerator(seed: UInt64(seed))
+    var random = SeededNumbers(seed: UInt64(seed))
     var stream = (0..<500).map { index in
       var row = TestRow()
       row.offset = Int64(index)

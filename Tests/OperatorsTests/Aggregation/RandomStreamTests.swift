@@ -1,6 +1,7 @@
 import Columnar
 import Operators
 import SQL
+import TestSupport
 import Testing
 
 /// The two halves of an aggregation, driven as a job drives them, against the obvious implementation.
@@ -19,7 +20,7 @@ import Testing
 
   @Test("any cuts, flushes, shards and restarts give the result of the whole stream", arguments: 0..<60)
   func matchesReference(seed: Int) throws {
-    var random = SeededGenerator(seed: UInt64(seed) &+ 1_000)
+    var random = SeededNumbers(seed: UInt64(seed) &+ 1_000)
     let size = Int64([10, 100, 70][random.below(3)])
     let slide = [size, size, 30, 25][random.below(4)]
     let keys: [TestColumn] = [[.name], [.number], [.name, .number], [], [.float], [.exact], [.text, .flag, .small]][
@@ -46,7 +47,7 @@ struct TestJob {
   var accounted = 0
   var sent = 0
 
-  init(_ aggregate: WindowedAggregate, keys: [TestColumn], random: inout SeededGenerator) throws {
+  init(_ aggregate: WindowedAggregate, keys: [TestColumn], random: inout SeededNumbers) throws {
     self.aggregate = aggregate
     reference = ReferenceAggregation(aggregate: aggregate, keys: keys)
     let partitions = 1 + random.below(4)
@@ -57,7 +58,7 @@ struct TestJob {
     for _ in 0...random.below(5) { windows.append(try WindowAggregator(aggregate, keyGroupCount: 16)) }
   }
 
-  mutating func run(_ random: inout SeededGenerator) throws {
+  mutating func run(_ random: inout SeededNumbers) throws {
     for step in 0..<60 {
       let partition = random.below(partials.count)
       addBatch(partition, step, &random)
@@ -70,7 +71,7 @@ struct TestJob {
     }
   }
 
-  private mutating func addBatch(_ partition: Int, _ step: Int, _ random: inout SeededGenerator) {
+  private mutating func addBatch(_ partition: Int, _ step: Int, _ random: inout SeededNumbers) {
     var rows: [TestRow] = []
     for _ in 0..<(1 + random.below(50)) {
       var row = TestRow.random(&random)
@@ -108,7 +109,7 @@ struct TestJob {
   }
 
   /// A checkpoint, and a restart from it with another number of shards.
-  private mutating func restart(_ random: inout SeededGenerator) throws {
+  private mutating func restart(_ random: inout SeededNumbers) throws {
     for partition in partials.indices {
       // Windows that the partition has passed must be there before its watermark counts.
       handOver(partition, false)
@@ -164,7 +165,7 @@ struct TestJob {
 }
 
 extension TestRow {
-  static func random(_ random: inout SeededGenerator) -> TestRow {
+  static func random(_ random: inout SeededNumbers) -> TestRow {
     let names = ["", "a", "sensor-1", "exactly sixteen!", "seventeen bytes..", "a name that does not fit a slot", "ä"]
     var row = TestRow()
     row.name = random.below(8) == 0 ? nil : Array(names[random.below(names.count)].utf8)
