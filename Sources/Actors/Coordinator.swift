@@ -45,7 +45,7 @@ actor Coordinator {
     self.job = job
     self.wiring = wiring
     self.partitions = partitions
-    writer = CheckpointWriter(job: job, wiring: wiring)
+    writer = CheckpointWriter(job: job, wiring: wiring, missing: restored.missing)
     let now = job.clock.monotonicNanoseconds()
     let settings = job.settings
     machine = CheckpointCoordinatorMachine(

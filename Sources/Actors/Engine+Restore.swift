@@ -44,7 +44,8 @@ extension Engine {
 
   private func checkCompatible(_ manifest: Manifest) throws {
     let compatibility = Compatibility.check(
-      manifest, signature: plan.stateSignature, keyGroupCount: settings.keyGroups)
+      manifest, signature: plan.stateSignature, keyGroupCount: settings.keyGroups,
+      sources: Set(graph.sources.map(\.table.name)))
     if case .refused(let changes) = compatibility { throw IncompatibleCheckpoint(changes: changes) }
   }
 }

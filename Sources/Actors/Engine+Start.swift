@@ -178,6 +178,21 @@ extension Engine {
     }
   }
 
+  /// Asks the sources about partitions that the checkpoint knows and that are not there now.
+  func checkMissing(_ context: JobContext, _ restored: RestoredState) async throws {
+    let missing = Dictionary(grouping: restored.missing.map(\.partition), by: \.source)
+    let known = restored.manifest?.partitions.map(\.partition) ?? []
+    for (source, partitions) in missing.sorted(by: { $0.key < $1.key }) {
+      let found = known.filter { $0.source == source && !partitions.contains($0) }
+      try await context.sources[source]?.checkMissing(partitions, found: found)
+      logger.notice(
+        "partitions are gone; their positions are kept",
+        metadata: [
+          "source": "\(source)", "partitions": "\(partitions.prefix(5).map(\.name))", "count": "\(partitions.count)"
+        ])
+    }
+  }
+
   func endOffsets(_ context: JobContext) async throws -> [PartitionID: Int64] {
     var ends: [PartitionID: Int64] = [:]
     for (_, connector) in context.sources {

@@ -165,11 +165,13 @@ public final class Engine: JobHandle {
 
   private func runRegion(_ context: JobContext, endOffsets: [PartitionID: Int64]?) async throws -> CoordinatorOutcome {
     state.withLock { $0.regionDidRun = false }
-    let restored = try await restore()
+    var restored = try await restore()
     try checkNotAhead(context, restored)
     context.ledger.add(restored.manifest?.pendingCommits ?? [])
     for signal in context.committerSignals.values { signal.notify() }
     let partitions = try await discover(context, endOffsets: endOffsets)
+    restored.missing = restored.missing(from: partitions)
+    try await checkMissing(context, restored)
     let wiring = Wiring(
       graph: graph, partitions: partitions, parallelism: settings.parallelism, kept: context.kept)
     _ = events.drain()

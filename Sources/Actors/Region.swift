@@ -14,9 +14,17 @@ struct RestoredState: Sendable {
 
   /// The checkpoints in the store, oldest first.
   var stored: [CheckpointID] = []
+  /// Partitions of the checkpoint that are not there now; later checkpoints carry them on.
+  var missing: [PartitionState] = []
 
   /// The checkpoint restored from; 0 for none.
   var checkpoint: CheckpointID { manifest?.checkpoint ?? CheckpointID(0) }
+
+  /// The partitions of the checkpoint that are not among `present`, as they were left.
+  func missing(from present: [PartitionID]) -> [PartitionState] {
+    let present = Set(present)
+    return manifest?.partitions.filter { !present.contains($0.partition) } ?? []
+  }
 
   /// The watermark that the stage called `id` had fired at; `.min` before the first.
   func firedWatermark(ofStage id: String) -> Int64 { manifest?.operators[id]?.watermark?.microseconds ?? .min }

@@ -67,6 +67,15 @@ public protocol SourceConnector: Sendable {
   /// - Throws: ``SourceError``.
   func endOffsets(_ partitions: [PartitionID]) async throws -> [PartitionID: Int64]
 
+  /// Decides about partitions that the checkpoint knows and that are not there now. Those that are let pass keep their
+  /// positions: one that comes back goes on where it was.
+  ///
+  /// - Parameters:
+  ///   - partitions: the partitions that are not there; at least one.
+  ///   - found: the partitions of the checkpoint that are.
+  /// - Throws: ``SourceError`` when what they hold would be lost, or read twice under another name.
+  func checkMissing(_ partitions: [PartitionID], found: [PartitionID]) async throws(SourceError)
+
   /// Opens a partition. `end` bounds it: the reader reports the end when it reaches that offset.
   /// - Throws: ``SourceError``.
   func open(_ partition: PartitionID, at position: ReadPosition, end: Int64?) async throws

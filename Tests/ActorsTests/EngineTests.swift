@@ -210,6 +210,42 @@ struct EngineTests {
     #expect(targets.rows("late").allSatisfy { $0.contains("\"late\"") })
   }
 
+  @Test("a partition that was away goes on where it was when it comes back")
+  func partitionComesBack() async throws {
+    let records = Self.records(seed: 19)
+    let (expected, _) = try await Self.reference(records)
+    let targets = Targets()
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let none = FaultPlan(seed: 0, faults: 0)
+    for present in [records, [records[0]], records] {
+      let (engine, store) = try Self.engine(present, targets, directory: directory, parallelism: 2, faults: none)
+      _ = try await engine.run()
+      store.close()
+    }
+    #expect(targets.result == expected)
+  }
+
+  @Test("a source that is gone from the plan is refused: its positions would be lost")
+  func refusesLostSource() async throws {
+    let targets = Targets()
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let none = FaultPlan(seed: 0, faults: 0)
+    let records = [Self.rows(from: 1_767_225_600_000, count: 10)]
+    let (engine, store) = try Self.engine(records, targets, directory: directory, parallelism: 1, faults: none)
+    _ = try await engine.run()
+    store.close()
+    let before = targets.result
+    let renamed = Self.pipeline.replacingOccurrences(of: "events", with: "happenings")
+    let (other, otherStore) = try Self.engine(
+      records, targets, directory: directory, parallelism: 1, faults: none, pipeline: renamed)
+    let error = await #expect(throws: IncompatibleCheckpoint.self) { try await other.run() }
+    #expect(error?.description.contains("source 'events' is gone") == true)
+    otherStore.close()
+    #expect(targets.result == before)
+  }
+
   @Test("sources of different times do not make each other's rows late when the job is restored")
   func restoresSourcesApart() async throws {
     let targets = Targets()

@@ -44,6 +44,9 @@ struct FakeSource: SourceConnector {
     Dictionary(uniqueKeysWithValues: partitions.map { ($0, Int64(records[Int($0.name) ?? 0].count)) })
   }
 
+  /// As with files: partitions may go and come back.
+  func checkMissing(_ partitions: [PartitionID], found: [PartitionID]) async throws(SourceError) {}
+
   func open(
     _ partition: PartitionID, at position: ReadPosition, end: Int64?
   ) async throws -> sending any PartitionReader {

@@ -95,6 +95,27 @@ final class FileSourceTests {
     await #expect(throws: SourceError.self) { _ = try await nothing.connector.partitions() }
   }
 
+  @Test("files may be deleted; another spelling of the path, which would read all of them again, is refused")
+  func missingFiles() async throws {
+    for name in ["m1.json", "m2.json"] { try write("{\"n\":1}\n", to: name) }
+    let path = directory.path
+    func check(_ path: String, missing: [String], found: [String] = []) async throws {
+      let source = try fixture(path)
+      try await source.connector.checkMissing(missing.map(source.partition), found: found.map(source.partition))
+    }
+    try await check(path, missing: ["old.json"])
+    try await check(path + "/*.json", missing: [path + "/old.json"])
+    try await check(path + "/m1*", missing: [path + "/m2.json"], found: [path + "/m1.json"])
+    let respelt = [
+      (path, [path + "/m1.json"]), (path + "/*.json", ["m1.json", "m2.json"]), (path + "/m1.json", ["m1.json"]),
+      (path + "/m1.json", ["-"]), ("-", [path + "/m1.json"])
+    ]
+    for (path, known) in respelt {
+      let error = await #expect(throws: SourceError.self) { try await check(path, missing: known) }
+      #expect(error?.severity == .fatal && error?.message.contains("'path' was changed") == true)
+    }
+  }
+
   @Test("a CSV file's header names its values, in any order; quoted values may contain line ends")
   func csv() async throws {
     let text = "name,ignored,n\r\n\"a, \"\"b\"\"\nc\",x,1\r\nd,,2\n"
