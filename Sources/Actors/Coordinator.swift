@@ -233,6 +233,11 @@ actor Coordinator {
       job.logger.notice("sources go on: the sinks have caught up")
       return
     }
+    if machine.consecutiveFailures > 0 {
+      job.logger.warning(
+        "sources pause: checkpoints do not complete", metadata: ["failures": "\(machine.consecutiveFailures)"])
+      return
+    }
     let slowest = wiring.sinks.max { job.ledger.pendingCount($0) < job.ledger.pendingCount($1) } ?? ""
     job.logger.warning(
       "sources pause: a sink is behind",

@@ -58,7 +58,8 @@ struct GeneratorSourceTests {
   func fewerPartitions() async throws {
     let connectors = [
       try fixture(["partitions": "2"]),
-      try SourceFixture(["connector": "nexmark", "events": "10", "partitions": "2"])
+      try SourceFixture(
+        ["connector": "nexmark", "events": "10", "partitions": "2"], columns: [Field("event_type", .integer)])
     ]
     for source in connectors {
       let error = await #expect(throws: SourceError.self) {
