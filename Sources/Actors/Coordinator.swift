@@ -19,6 +19,8 @@ actor Coordinator {
   private let wiring: Wiring
   private let partitions: [(PartitionID, Inbox<PartitionCommand>)]
   private let writer: CheckpointWriter
+  /// Whether the job ends when all partitions have; otherwise others may appear.
+  private let endsWithSources: Bool
   private let storing = Inbox<StoreRequest>(capacity: 4)
 
   private var machine: CheckpointCoordinatorMachine
@@ -39,12 +41,13 @@ actor Coordinator {
   }
 
   init(
-    job: JobContext, wiring: Wiring, restored: RestoredState,
+    job: JobContext, wiring: Wiring, restored: RestoredState, endsWithSources: Bool,
     partitions: [(PartitionID, Inbox<PartitionCommand>)]
   ) {
     self.job = job
     self.wiring = wiring
     self.partitions = partitions
+    self.endsWithSources = endsWithSources
     writer = CheckpointWriter(job: job, wiring: wiring, missing: restored.missing)
     let now = job.clock.monotonicNanoseconds()
     let settings = job.settings
@@ -139,7 +142,7 @@ actor Coordinator {
   /// Bounded sources have ended when every partition has, and every window actor has fired what was left.
   private func endIfComplete() async throws {
     let windows = wiring.graph.stages.count * wiring.parallelism
-    guard ended.count == wiring.partitions.count, endedWindows == windows else { return }
+    guard endsWithSources, ended.count == wiring.partitions.count, endedWindows == windows else { return }
     try await end(.sourcesEnded)
   }
 

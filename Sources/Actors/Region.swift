@@ -61,10 +61,12 @@ struct Region: Sendable {
         }
       }
       group.addTask { try await coordinator.run() }
-      if let known, job.sources.values.contains(where: \.discoversPartitions) {
-        group.addTask {
-          try await Self.watch(known, job)
-          return nil
+      if let known {
+        for connector in job.growingSources {
+          group.addTask {
+            try await Self.watch(connector, known, job)
+            return nil
+          }
         }
       }
       defer {
@@ -78,13 +80,15 @@ struct Region: Sendable {
     }
   }
 
-  /// Looks for partitions that appear. A source that cannot be asked now is asked again later: its own actors tell
+  /// Looks for partitions of one source that appear. A source that cannot be asked now is asked again later: its own actors tell
   /// when it has failed.
-  private static func watch(_ known: [PartitionID], _ job: JobContext) async throws {
+  private static func watch(
+    _ connector: any SourceConnector, _ known: [PartitionID], _ job: JobContext
+  ) async throws {
     let known = Set(known)
     while true {
-      try await job.clock.sleep(for: job.settings.discoveryInterval)
-      let now = (try? await job.allPartitions()) ?? []
+      try await job.clock.sleep(for: connector.discoveryInterval ?? job.settings.discoveryInterval)
+      let now = (try? await connector.partitions()) ?? []
       if !known.isSuperset(of: now) { throw TopologyChanged() }
     }
   }
@@ -116,7 +120,8 @@ struct RegionBuilder: Sendable {
       partitions.append(try await open(partition, index: index, links, watermarks))
     }
     let coordinator = Coordinator(
-      job: job, wiring: wiring, restored: restored, partitions: partitions.map { ($0.partition, $0.inbox) })
+      job: job, wiring: wiring, restored: restored, endsWithSources: endOffsets != nil || job.growingSources.isEmpty,
+      partitions: partitions.map { ($0.partition, $0.inbox) })
     job.boards.show(wiring: wiring, gates: gates)
     return Region(
       partitions: partitions, windows: windows, sinks: sinks, gates: Array(gates.values), coordinator: coordinator)
@@ -232,13 +237,15 @@ struct RegionBuilder: Sendable {
     let reader = try await connector.open(partition, at: position, end: endOffsets?[partition])
     let board = job.boards.partition(partition)
     return try PartitionActor(
-      try configuration(partition, source, state, links), reader: reader, lane: job.lanes.assign(index),
+      try configuration(
+        partition, source, state, links, mayBeFollowed: endOffsets == nil && connector.discoversPartitions),
+      reader: reader, lane: job.lanes.assign(index),
       inbox: Inbox(capacity: 256), coordinator: job.events, board: board, stageWatermarks: watermarks,
       clock: job.clock, logger: job.logger)
   }
 
   private func configuration(
-    _ partition: PartitionID, _ source: JobGraph.Source, _ state: PartitionState?, _ links: Links
+    _ partition: PartitionID, _ source: JobGraph.Source, _ state: PartitionState?, _ links: Links, mayBeFollowed: Bool
   ) throws -> PartitionActor.Configuration {
     let sender = Wiring.Sender.partition(partition)
     var feeds: [StageFeed] = []
@@ -275,7 +282,7 @@ struct RegionBuilder: Sendable {
       batchRows: job.settings.batchRows, linger: job.settings.batchLinger,
       idleTimeout: try table.options.duration("idle_timeout", default: job.settings.idleTimeout / 1000) * 1000,
       maxFuture: try table.options.duration("max_future", default: Self.dayMicroseconds),
-      restored: PartitionSnapshot(state),
+      restored: PartitionSnapshot(state), mayBeFollowed: mayBeFollowed,
       branches: branches, stages: feeds, sinks: sinks, deadLetters: kept.dead, late: kept.late,
       keptSchemas: keptSchemas(partition.source), keyGroupCount: job.settings.keyGroups,
       groupLimit: PartialAggregator.defaultGroupLimit)

@@ -60,8 +60,11 @@ public protocol SourceConnector: Sendable {
   /// - Throws: ``SourceError``.
   func partitions() async throws -> [PartitionID]
 
-  /// Whether partitions can appear while the job runs.
+  /// Whether partitions can appear while the job runs. A job with such a source does not end by itself.
   var discoversPartitions: Bool { get }
+
+  /// How often to look for partitions, in nanoseconds; `nil`: as often as the settings say.
+  var discoveryInterval: Int64? { get }
 
   /// For each partition: the offset that is its end now; for `--until-end` and lag.
   /// - Throws: ``SourceError``.
@@ -86,6 +89,11 @@ public protocol SourceConnector: Sendable {
 
   /// Closes the connection after every reader was closed.
   func close() async
+}
+
+extension SourceConnector {
+  /// As the settings say.
+  public var discoveryInterval: Int64? { nil }
 }
 
 /// A source failed.

@@ -59,7 +59,7 @@ struct EngineTests {
 
   static func engine(
     _ records: [[String]], _ targets: Targets, directory: String, parallelism: Int, faults: FaultPlan,
-    pipeline: String = EngineTests.pipeline, others: [String: [[String]]] = [:]
+    pipeline: String = EngineTests.pipeline, others: [String: [[String]]] = [:], grows: Bool = false
   ) throws -> (Engine, LocalSnapshotStore) {
     let plan = try SQLFile.plan(pipeline, fileName: "test.sql") { _ in nil }
     let settings = try Settings(
@@ -74,7 +74,10 @@ struct EngineTests {
       return FakeSink(name: name, target: target, faults: faults)
     }
     let factory = ConnectorFactory(
-      source: { table, _ in FakeSource(name: table.name, records: others[table.name] ?? records, faults: faults) },
+      source: { table, _ in
+        FakeSource(
+          name: table.name, records: others[table.name] ?? records, faults: faults, discoversPartitions: grows)
+      },
       decoder: { _, scan, partition in
         DecoderConfiguration(
           schema: scan, format: .json, partition: partition, eventTimeColumn: scan.index(of: "ts"),
@@ -224,6 +227,36 @@ struct EngineTests {
       store.close()
     }
     #expect(targets.result == expected)
+  }
+
+  @Test("a job whose source may grow goes on at the end, with its last windows open; --until-end closes them")
+  func waitsForMore() async throws {
+    let targets = Targets()
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let none = FaultPlan(seed: 0, faults: 0)
+    let records = [Self.rows(from: 1_767_225_600_000, count: 12)]
+    let (engine, store) = try Self.engine(
+      records, targets, directory: directory, parallelism: 2, faults: none, grows: true)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { _ = try await engine.run() }
+      group.addTask {
+        for _ in 0..<500 where targets.rows("big").count < 12 || targets.rows("totals").count < 2 {
+          try await SystemClock().sleep(for: 20_000_000)
+        }
+        try await SystemClock().sleep(for: 100_000_000)
+        #expect(await engine.status().state == .running)
+        engine.stop()
+      }
+      try await group.waitForAll()
+    }
+    store.close()
+    #expect(targets.rows("totals").count == 2 && targets.rows("big").count == 12)
+    let (last, lastStore) = try Self.engine(
+      records, targets, directory: directory, parallelism: 2, faults: none, grows: true)
+    _ = try await last.run(untilEnd: true)
+    lastStore.close()
+    #expect(targets.rows("totals").count == 3 && targets.rows("big").count == 12 && targets.rows("late").isEmpty)
   }
 
   @Test("a source that is gone from the plan is refused: its positions would be lost")

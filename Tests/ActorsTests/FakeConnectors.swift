@@ -33,8 +33,7 @@ struct FakeSource: SourceConnector {
   let name: String
   let records: [[String]]
   let faults: FaultPlan
-
-  var discoversPartitions: Bool { false }
+  let discoversPartitions: Bool
 
   func partitions() async throws -> [PartitionID] {
     records.indices.map { PartitionID(source: name, name: String($0)) }

@@ -86,7 +86,8 @@ final class FileSourceTests {
     #expect(
       try await pattern.connector.partitions().map(\.name) == ["x1.json", "x2.json"].map { directory.path + "/" + $0 })
     let source = try fixture(directory.path, ["discovery_interval": "1 s"])
-    #expect(source.connector.discoversPartitions)
+    #expect(source.connector.discoversPartitions && source.connector.discoveryInterval == 1_000_000_000)
+    #expect(pattern.connector.discoversPartitions == false)
     #expect(try await source.connector.partitions().map(\.name) == ["other.txt", "x1.json", "x2.json"])
     try write("{\"n\":4}\n", to: "x3.json")
     #expect(try await source.connector.partitions().count == 4)
@@ -160,6 +161,7 @@ final class FileSourceTests {
       (["connector": "carrier-pigeon"], "option connector"), (["connector": "file"], "option path"),
       (["connector": "file", "path": "x", "format": "xml"], "option format"),
       (["connector": "file", "path": "x", "delimiter": "ab"], "option delimiter"),
+      (["connector": "file", "path": "x", "discovery_interval": "0 s"], "option discovery_interval"),
       (["connector": "kafka", "topic": "t"], "'brokers'"),
       (["connector": "kafka", "brokers": "b:1"], "option topic"),
       (["connector": "kafka", "brokers": "b:1", "topic": "t", "kafka.no.such": "1"], "'kafka.no.such'"),

@@ -21,7 +21,10 @@ public actor FileConnector: SourceConnector {
   nonisolated public var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   /// When `discovery_interval` is set.
-  nonisolated public var discoversPartitions: Bool { settings.discoversFiles }
+  nonisolated public var discoversPartitions: Bool { settings.discoveryInterval != nil }
+
+  /// The option `discovery_interval`.
+  nonisolated public var discoveryInterval: Int64? { settings.discoveryInterval }
 
   init(_ settings: FileSettings) {
     self.settings = settings
@@ -33,7 +36,7 @@ public actor FileConnector: SourceConnector {
   /// - Throws: ``SourceError`` when there is none.
   public func partitions() async throws -> [PartitionID] {
     let names = try Self.names(settings)
-    if names.isEmpty && !settings.discoversFiles {
+    if names.isEmpty && settings.discoveryInterval == nil {
       throw failure(.fatal, "no file matches '\(settings.path)'; correct the option 'path'")
     }
     fileCount = max(1, names.count)
