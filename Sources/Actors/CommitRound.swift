@@ -8,15 +8,18 @@ package struct CommitSchedule {
   /// Everybody is due.
   package init() {}
 
-  /// Whether a sink of `interval` may commit at `now`. What a restored checkpoint left to do is done at once.
-  package func isDue(_ interval: Int64, at now: Int64) -> Bool { notBefore[interval].map { now >= $0 } ?? true }
+  /// Whether a sink of `interval` may commit at `now`. What a restored checkpoint left to do is done at once, and nobody
+  /// waits when more commits are there than may: the sources would pause.
+  package func isDue(_ interval: Int64, at now: Int64, isFull: Bool) -> Bool {
+    isFull || notBefore[interval].map { now >= $0 } ?? true
+  }
 
   /// When the first of `intervals` is due.
   package func next(_ intervals: [Int64]) -> Int64? { intervals.compactMap { notBefore[$0] }.min() }
 
   /// Notes a commit of sinks of `interval`.
   package mutating func committed(_ interval: Int64, at now: Int64) {
-    if interval > 0 { notBefore[interval] = now + interval }
+    if interval > 0 { notBefore[interval] = now.addingSaturated(interval) }
   }
 }
 

@@ -12,6 +12,8 @@ struct Committer: Sendable {
   let ledger: CommitLedger
   let coordinator: Inbox<CoordinatorEvent>
   let board: SinkBoard
+  /// So many commits may wait for the sink's interval.
+  let allowance: Int
   let metrics: JobMetrics
   private(set) var signal: Signal
   let clock: any EngineClock
@@ -31,20 +33,23 @@ struct Committer: Sendable {
   ///   instance owns the job.
   func run() async throws {
     let limit = connector.commitsGroups ? Self.groupMax : 1
-    // What a restored checkpoint left to do is done at once.
-    var notBefore = Int64.min
+    let interval = connector.commitInterval
+    var schedule = CommitSchedule()
     while true {
       let group = ledger.next(sink, limit: limit)
       if group.isEmpty {
         try await signal.wait()
-      } else if ledger.mustHurry || clock.monotonicNanoseconds() >= notBefore {
+      } else if ledger.mustHurry || schedule.isDue(interval, at: clock.monotonicNanoseconds(), isFull: isFull) {
         try await apply(group)
-        if connector.commitInterval > 0 { notBefore = clock.monotonicNanoseconds() + connector.commitInterval }
-      } else {
-        try await signal.wait(until: notBefore, clock: clock)
+        schedule.committed(interval, at: clock.monotonicNanoseconds())
+      } else if let next = schedule.next([interval]) {
+        try await signal.wait(until: next, clock: clock)
       }
     }
   }
+
+  /// Whether as many commits wait as may.
+  var isFull: Bool { ledger.pendingCount(sink) >= allowance }
 
   /// So many checkpoints are committed at once, at most.
   static let groupMax = 1024

@@ -213,6 +213,8 @@ actor Coordinator {
       sealed[SealedCommit(sink: commit.sink, checkpoint: commit.checkpoint)] = nil
       let pending = job.ledger.pendingCount(commit.sink)
       job.boards.sink(commit.sink).update { $0.pendingCommits = pending }
+      // A committer that waits for its interval stops waiting when it holds more than it may.
+      if pending >= job.backlogAllowance(commit.sink) { job.committerSignals[commit.sink]?.notify() }
     }
     // Later manifests name later epochs only.
     barriers = barriers.filter { $0.key > checkpoint }

@@ -139,8 +139,9 @@ extension Engine {
       context.committerSignals[name].map { signal in
         Committer(
           sink: name, connector: sink.connector, owner: store.store.owner, files: store.store.pendingFiles,
-          ledger: context.ledger, coordinator: events, board: context.boards.sink(name), metrics: context.metrics,
-          signal: signal, clock: clock, random: random, logger: logger)
+          ledger: context.ledger, coordinator: events, board: context.boards.sink(name),
+          allowance: context.backlogAllowance(name), metrics: context.metrics, signal: signal, clock: clock,
+          random: random, logger: logger)
       }
     }
     // Sinks of one group have one signal, those without a group their own.

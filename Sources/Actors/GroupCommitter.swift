@@ -41,7 +41,11 @@ struct GroupCommitter: Sendable {
       let now = members[0].clock.monotonicNanoseconds()
       let hurries = members[0].ledger.mustHurry
       let waiting = members.filter { !left.contains($0.sink) && $0.ledger.pendingCount($0.sink) > 0 }
-      let due = waiting.filter { hurries || schedule.isDue($0.connector.commitInterval, at: now) }
+      let full = Set(waiting.filter(\.isFull).map(\.connector.commitInterval))
+      let due = waiting.filter { member in
+        let interval = member.connector.commitInterval
+        return hurries || schedule.isDue(interval, at: now, isFull: full.contains(interval))
+      }
       // Taken at once, so that all of them come up to the same checkpoint.
       let commits = members[0].ledger.next(due.map(\.sink), limit: Committer.groupMax)
       if !commits.isEmpty {

@@ -177,10 +177,13 @@ extension JobContext {
       .flatMap { backlog($0) >= settings.checkpointBacklog ? "sink '\($0)' has a full backlog" : nil }
   }
 
-  /// How many checkpoints of `sink` may wait for its commit interval.
+  /// However long its interval is, a sink commits when so many checkpoints wait.
+  private static let allowanceMax: Int64 = 1000
+
+  /// How many checkpoints of `sink` may wait for its commit interval; when they are more it commits before.
   func backlogAllowance(_ sink: String) -> Int {
     guard let interval = sinks[sink]?.connector.commitInterval, interval > 0 else { return 0 }
-    return Int(min(1000, interval / settings.checkpointInterval + 1))
+    return Int(min(Self.allowanceMax, interval / settings.checkpointInterval + 1))
   }
 }
 

@@ -33,7 +33,7 @@ struct FakeSource: SourceConnector {
   let name: String
   let records: [[String]]
   let faults: FaultPlan
-  let discoversPartitions: Bool
+  var discoversPartitions = false
 
   func partitions() async throws -> [PartitionID] {
     records.indices.map { PartitionID(source: name, name: String($0)) }
