@@ -204,6 +204,7 @@ actor Coordinator {
       sealed[commit].map { (commit, $0, barriers[commit.checkpoint] ?? reached) }
     }
     positions[checkpoint] = reached
+    job.history.isBeingStored(checkpoint)
     guard storing.post(StoreRequest(collected: parts, sealed: epochs)) else { throw MailboxOverflow() }
   }
 

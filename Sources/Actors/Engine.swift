@@ -177,6 +177,7 @@ public final class Engine: JobHandle {
     _ = events.drain()
     let region = try await RegionBuilder(job: context, wiring: wiring, restored: restored, endOffsets: endOffsets)
       .build()
+    history.regionStarted(monotonic: clock.monotonicNanoseconds())
     let isStopping = state.withLock { state in
       state.regionDidRun = true
       return state.stopRequested

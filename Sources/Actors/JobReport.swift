@@ -163,7 +163,7 @@ extension JobContext {
         return Readiness(isReady: false, reason: "sink '\(name)' cannot commit: \(error)")
       }
     }
-    if let last = history.lastCompleted, now - last > patience {
+    if let last = history.lastProgress, now - last > patience {
       let failed = history.checkpoints(monotonic: now).first { $0.state != .completed }
       let cause = failed?.reason ?? slowest() ?? "its barriers are still under way"
       return Readiness(isReady: false, reason: "no checkpoint for \((now - last) / 1_000_000_000) s: \(cause)")
@@ -228,7 +228,7 @@ extension JobContext {
       for index in wiring.graph.stages.indices { publish(stage: index, wiring, wallNow: wallNow) }
       for name in wiring.sinks { publish(sink: name) }
     }
-    if let last = history.lastCompleted {
+    if let last = history.lastProgress {
       metrics.set("weir_checkpoint_age_seconds", Double(clock.monotonicNanoseconds() - last) / 1e9, [])
     }
   }

@@ -59,7 +59,8 @@ struct EngineTests {
 
   static func engine(
     _ records: [[String]], _ targets: Targets, directory: String, parallelism: Int, faults: FaultPlan,
-    pipeline: String = EngineTests.pipeline, others: [String: [[String]]] = [:], grows: Bool = false
+    pipeline: String = EngineTests.pipeline, others: [String: [[String]]] = [:], grows: Bool = false,
+    flags: [String: String] = [:], wrap: (LocalSnapshotStore) -> any SnapshotStore = { $0 }
   ) throws -> (Engine, LocalSnapshotStore) {
     let plan = try SQLFile.plan(pipeline, fileName: "test.sql") { _ in nil }
     let settings = try Settings(
@@ -67,7 +68,7 @@ struct EngineTests {
         "WEIR_PARALLELISM": "\(parallelism)", "WEIR_CHECKPOINT_INTERVAL": "10ms", "WEIR_MAX_RESTARTS": "1000",
         "WEIR_RESTART_BACKOFF": "1ms", "WEIR_RESTART_BACKOFF_MAX": "2ms", "WEIR_CHANNEL_BATCHES": "2",
         "WEIR_BATCH_ROWS": "50", "WEIR_BATCH_LINGER": "1ms", "WEIR_CHECKPOINT_DIR": directory
-      ], environment: [:])
+      ].merging(flags) { $1 }, environment: [:])
     let store = try LocalSnapshotStore(directory: directory, job: "test", random: SystemRandom())
     @Sendable func sink(_ name: String) throws -> any SinkConnector {
       guard let target = targets.byName[name] else { throw FormatError("no target \(name)") }
@@ -86,7 +87,7 @@ struct EngineTests {
       sink: { try sink($0.name) }, deadLetters: { _ in try sink("dead") }, late: { _ in try sink("late") })
     let engine = Engine(
       plan: plan, job: "test", settings: settings, factory: factory,
-      store: SnapshotStoreActor(store: store, lane: Lane(name: "store")), clock: SystemClock(),
+      store: SnapshotStoreActor(store: wrap(store), lane: Lane(name: "store")), clock: SystemClock(),
       random: SystemRandom(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     return (engine, store)
   }
@@ -257,6 +258,32 @@ struct EngineTests {
     _ = try await last.run(untilEnd: true)
     lastStore.close()
     #expect(targets.rows("totals").count == 3 && targets.rows("big").count == 12 && targets.rows("late").isEmpty)
+  }
+
+  @Test("a job whose first checkpoint does not complete is not ready, and says what it waits for")
+  func firstCheckpointStalls() async throws {
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let isSlow = SlowStore.Switch()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      let (engine, store) = try Self.engine(
+        [Self.rows(from: 1_767_225_600_000, count: 12)], Targets(), directory: directory, parallelism: 1,
+        faults: FaultPlan(seed: 0, faults: 0), grows: true, flags: ["WEIR_STALL_TIMEOUT": "1s"]
+      ) { SlowStore($0, isSlow) }
+      group.addTask { _ = try await engine.run() }
+      group.addTask {
+        var readiness = Readiness(isReady: true, reason: "")
+        for _ in 0..<500 where !readiness.reason.contains("no checkpoint for") {
+          try await SystemClock().sleep(for: 20_000_000)
+          readiness = await engine.readiness()
+        }
+        #expect(!readiness.isReady && readiness.reason.contains("its state is being stored"), "\(readiness.reason)")
+        isSlow.turnOff()
+        engine.stop()
+      }
+      try await group.waitForAll()
+      store.close()
+    }
   }
 
   @Test("a source that is gone from the plan is refused: its positions would be lost")

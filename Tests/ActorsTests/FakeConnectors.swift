@@ -2,6 +2,7 @@ import Actors
 import Checkpointing
 import Columnar
 import Formats
+import Glibc
 import Runtime
 import Synchronization
 
@@ -197,4 +198,44 @@ final class FakeWriter: SinkWriter {
   }
 
   func close() {}
+}
+
+/// A store that takes as long for a manifest as the test likes.
+final class SlowStore: SnapshotStore {
+  final class Switch: Sendable {
+    private let isOn = Mutex(true)
+
+    func turnOff() { isOn.withLock { $0 = false } }
+
+    /// Blocks the store's lane, as a slow disk would.
+    func wait() { while isOn.withLock({ $0 }) { usleep(1000) } }
+  }
+
+  private let store: LocalSnapshotStore
+  private let isSlow: Switch
+
+  init(_ store: LocalSnapshotStore, _ isSlow: Switch) {
+    self.store = store
+    self.isSlow = isSlow
+  }
+
+  var owner: JobOwner { store.owner }
+  var pendingFiles: any PendingFileStore { store.pendingFiles }
+  var highestCheckpoint: CheckpointID { store.highestCheckpoint }
+
+  func storeState(
+    _ content: [UInt8], operator name: String, keyGroups: Range<Int>, checkpoint: CheckpointID
+  ) throws -> StateFile {
+    try store.storeState(content, operator: name, keyGroups: keyGroups, checkpoint: checkpoint)
+  }
+
+  func storeManifest(_ manifest: Manifest) throws -> Int {
+    isSlow.wait()
+    return try store.storeManifest(manifest)
+  }
+
+  func loadState(_ file: StateFile) throws -> [UInt8] { try store.loadState(file) }
+  func checkpoints() throws -> [CheckpointCandidate] { try store.checkpoints() }
+  func delete(through checkpoint: CheckpointID) throws { try store.delete(through: checkpoint) }
+  func close() { store.close() }
 }
