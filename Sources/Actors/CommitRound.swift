@@ -60,3 +60,28 @@ package struct CommitRound {
   /// Takes `sink` out for good.
   package mutating func remove(_ sink: String) { sinks.removeAll { $0 == sink } }
 }
+
+/// How often a commit is tried: without end while its failures are transient. One that may be a defect as well as an
+/// accident is not worth more than a few attempts.
+package struct CommitPatience {
+  /// So many attempts in succession may fail with ``SinkError/Severity/failed``.
+  package static let failedMax = 5
+
+  /// How many attempts failed.
+  package private(set) var failures = 0
+  private var failedInSuccession = 0
+
+  /// Nothing has failed.
+  package init() {}
+
+  /// Notes a failure. Returns whether another attempt is worth while.
+  package mutating func mayTryAgain(after severity: SinkError.Severity) -> Bool {
+    failures += 1
+    switch severity {
+    case .transient: failedInSuccession = 0
+    case .failed: failedInSuccession += 1
+    case .fatal: return false
+    }
+    return failedInSuccession < Self.failedMax
+  }
+}

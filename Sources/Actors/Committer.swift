@@ -29,8 +29,8 @@ struct Committer: Sendable {
 
   /// Commits until the task is cancelled.
   ///
-  /// - Throws: ``SinkError`` when the sink must be changed first, ``Checkpointing/PositionConflict`` when another
-  ///   instance owns the job.
+  /// - Throws: ``SinkError`` when the sink must be changed first, or fails in the same way again and again;
+  ///   ``Checkpointing/PositionConflict`` when another instance owns the job.
   func run() async throws {
     let limit = connector.commitsGroups ? Self.groupMax : 1
     let interval = connector.commitInterval
@@ -56,21 +56,21 @@ struct Committer: Sendable {
 
   /// Applies `group`, the oldest pending commits of the sink, and tries again by itself while that can help.
   func apply(_ group: [PendingCommit]) async throws {
-    var failures = 0
+    var patience = CommitPatience()
     let started = clock.monotonicNanoseconds()
     while true {
       do {
         let outcome = try await commitOnce(group)
         try noteCommitted(group, outcome, nanoseconds: clock.monotonicNanoseconds() - started)
         return
-      } catch let error as SinkError where error.severity == .transient {
-        failures += 1
+      } catch let error as SinkError {
+        guard patience.mayTryAgain(after: error.severity) else { throw error }
         noteFailed(error)
-        let delay = backOff(failures)
+        let delay = backOff(patience.failures)
         logger.warning(
           "commit failed and will be tried again",
           metadata: [
-            "sink": "\(sink)", "checkpoint": "\(group[0].checkpoint)", "failures": "\(failures)",
+            "sink": "\(sink)", "checkpoint": "\(group[0].checkpoint)", "failures": "\(patience.failures)",
             "delay_ms": "\(delay / 1_000_000)", "error": "\(error.message)"
           ])
         try await clock.sleep(for: delay)

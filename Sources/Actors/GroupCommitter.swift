@@ -62,6 +62,7 @@ struct GroupCommitter: Sendable {
 
   private func apply(_ commits: [String: [PendingCommit]]) async throws {
     var round = CommitRound(commits.keys.sorted())
+    var patience = CommitPatience()
     let started = members[0].clock.monotonicNanoseconds()
     while !round.sinks.isEmpty {
       do {
@@ -78,7 +79,7 @@ struct GroupCommitter: Sendable {
         for member in members(round.sinks) { leave(member, commits) }
         return
       } catch let error as SinkError {
-        try await failed(error, &round, commits)
+        try await failed(error, &round, &patience, commits)
       }
     }
   }
@@ -98,10 +99,12 @@ struct GroupCommitter: Sendable {
 
   /// Waits before the next attempt, or leaves a sink to itself: then its own committer decides what its failure means.
   private func failed(
-    _ error: SinkError, _ round: inout CommitRound, _ commits: [String: [PendingCommit]]
+    _ error: SinkError, _ round: inout CommitRound, _ patience: inout CommitPatience,
+    _ commits: [String: [PendingCommit]]
   ) async throws {
     let blamed = members(round.sinks).first { $0.sink == error.sink }
-    guard error.severity == .transient else {
+    let mayTryAgain = patience.mayTryAgain(after: error.severity)
+    guard mayTryAgain, error.severity == .transient || blamed == nil else {
       guard let blamed else { throw error }
       round.remove(blamed.sink)
       leave(blamed, commits)

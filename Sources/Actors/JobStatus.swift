@@ -253,7 +253,7 @@ public struct CheckpointStatus: Hashable, Sendable, Codable {
 public struct RestartStatus: Hashable, Sendable, Codable {
   /// When.
   public var at: WallTime
-  /// What was restarted: `region`, or a sink's committer.
+  /// What was restarted: `region`.
   public var scope: String
   /// The failure that led to it.
   public var reason: String

@@ -123,6 +123,21 @@ struct GroupCommitTests {
     #expect(isDue(20, at: 5) && schedule.next([10, 20]) == 15)
   }
 
+  @Test("transient failures are tried again without end, unexplained ones five times in succession, fatal ones never")
+  func patience() {
+    typealias Severities = [SinkError.Severity]
+    let most = CommitPatience.failedMax
+    let course =
+      Severities(repeating: .transient, count: 100) + Severities(repeating: .failed, count: most - 1) + [.transient]
+      + Severities(repeating: .failed, count: most)
+    var patience = CommitPatience()
+    let answers = course.map { patience.mayTryAgain(after: $0) }
+    #expect(answers == Array(repeating: true, count: course.count - 1) + [false])
+    #expect(patience.failures == course.count)
+    var other = CommitPatience()
+    #expect(other.mayTryAgain(after: .fatal) == false)
+  }
+
   @Test("an interval without end overflows nothing, and ends when as many commits wait as may")
   func endlessInterval() {
     var schedule = CommitSchedule()
