@@ -286,6 +286,20 @@ struct EngineTests {
     }
   }
 
+  @Test("--until-end asks a source again that cannot say yet where it ends")
+  func untilEndTriesAgain() async throws {
+    let records = Self.records(seed: 23)
+    let (expected, _) = try await Self.reference(records)
+    let targets = Targets()
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let (engine, store) = try Self.engine(
+      records, targets, directory: directory, parallelism: 2, faults: FaultPlan(seed: 1, faults: 3))
+    let summary = try await engine.run(untilEnd: true)
+    store.close()
+    #expect(targets.result == expected && summary.restarts == 3)
+  }
+
   @Test("a source that is gone from the plan is refused: its positions would be lost")
   func refusesLostSource() async throws {
     let targets = Targets()

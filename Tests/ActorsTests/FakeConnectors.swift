@@ -41,7 +41,8 @@ struct FakeSource: SourceConnector {
   }
 
   func endOffsets(_ partitions: [PartitionID]) async throws -> [PartitionID: Int64] {
-    Dictionary(uniqueKeysWithValues: partitions.map { ($0, Int64(records[Int($0.name) ?? 0].count)) })
+    if faults.strikes(oneIn: 1) { throw SourceError(source: name, severity: .failed, message: "made to fail") }
+    return Dictionary(uniqueKeysWithValues: partitions.map { ($0, Int64(records[Int($0.name) ?? 0].count)) })
   }
 
   /// As with files: partitions may go and come back.
