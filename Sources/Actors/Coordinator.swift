@@ -22,6 +22,7 @@ actor Coordinator {
   /// Whether the job ends when all partitions have; otherwise others may appear.
   private let endsWithSources: Bool
   private let storing = Inbox<StoreRequest>(capacity: 4)
+  private let reports = Newest<SourcePositions>()
 
   private var machine: CheckpointCoordinatorMachine
   private var collected: [CheckpointID: CollectedCheckpoint] = [:]
@@ -71,6 +72,12 @@ actor Coordinator {
         try await Self.store(storing, writer, job)
         return nil
       }
+      group.addTask { [reports, job] in
+        while true {
+          if let reached = reports.take() { await Self.report(reached, job) }
+          try await reports.signal.wait()
+        }
+      }
       defer { group.cancelAll() }
       while let outcome = try await group.next() {
         if let outcome { return outcome }
@@ -92,7 +99,10 @@ actor Coordinator {
     while true {
       for event in job.events.drain() { try await handle(event) }
       try await perform(machine.timeAdvanced(to: now))
-      if finished, let isEnding { return isEnding }
+      if finished, let isEnding {
+        if let reached = reports.take() { await Self.report(reached, job) }
+        return isEnding
+      }
       try await sleep()
     }
   }
@@ -182,7 +192,7 @@ actor Coordinator {
       case .abandon(let checkpoint, let reason): abandon(checkpoint, reason)
       case .pauseSources: setPaused(true)
       case .resumeSources: setPaused(false)
-      case .reportPositions(let checkpoint): await report(checkpoint)
+      case .reportPositions(let checkpoint): report(checkpoint)
       case .deleteCheckpoints(let last): await delete(through: last)
       case .finished: finished = true
       }
@@ -250,10 +260,15 @@ actor Coordinator {
       metadata: ["sink": "\(slowest)", "checkpoints": "\(job.ledger.pendingCount(slowest))"])
   }
 
-  private func report(_ checkpoint: CheckpointID) async {
+  /// Leaves it to a task beside the loop: a source whose broker is away answers after tens of seconds.
+  private func report(_ checkpoint: CheckpointID) {
     guard let reached = positions[checkpoint] else { return }
     positions = positions.filter { $0.key > checkpoint }
-    for (_, connector) in job.sources { await connector.report(committed: reached) }
+    reports.put(reached)
+  }
+
+  private static func report(_ reached: SourcePositions, _ job: JobContext) async {
+    for (_, connector) in job.sources.sorted(by: { $0.key < $1.key }) { await connector.report(committed: reached) }
   }
 
   private func delete(through checkpoint: CheckpointID) async {

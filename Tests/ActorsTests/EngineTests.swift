@@ -60,6 +60,7 @@ struct EngineTests {
   static func engine(
     _ records: [[String]], _ targets: Targets, directory: String, parallelism: Int, faults: FaultPlan,
     pipeline: String = EngineTests.pipeline, others: [String: [[String]]] = [:], grows: Bool = false,
+    reportNanoseconds: Int64 = 0,
     flags: [String: String] = [:], wrap: (LocalSnapshotStore) -> any SnapshotStore = { $0 }
   ) throws -> (Engine, LocalSnapshotStore) {
     let plan = try SQLFile.plan(pipeline, fileName: "test.sql") { _ in nil }
@@ -77,7 +78,8 @@ struct EngineTests {
     let factory = ConnectorFactory(
       source: { table, _ in
         FakeSource(
-          name: table.name, records: others[table.name] ?? records, faults: faults, discoversPartitions: grows)
+          name: table.name, records: others[table.name] ?? records, faults: faults, discoversPartitions: grows,
+          reportNanoseconds: reportNanoseconds)
       },
       decoder: { _, scan, partition in
         DecoderConfiguration(
@@ -298,6 +300,29 @@ struct EngineTests {
     let summary = try await engine.run(untilEnd: true)
     store.close()
     #expect(targets.result == expected && summary.restarts == 3)
+  }
+
+  @Test("a source that takes its time over what it is told holds up no checkpoint")
+  func slowReports() async throws {
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      let (engine, store) = try Self.engine(
+        [Self.rows(from: 1_767_225_600_000, count: 12)], Targets(), directory: directory, parallelism: 1,
+        faults: FaultPlan(seed: 0, faults: 0), grows: true, reportNanoseconds: 2_000_000_000)
+      group.addTask { _ = try await engine.run() }
+      group.addTask {
+        var completed = 0
+        for _ in 0..<600 where completed < 10 {
+          try await SystemClock().sleep(for: 20_000_000)
+          completed = await engine.status().checkpoints.count { $0.state == .completed }
+        }
+        #expect(completed >= 10, "12 s would do for 6 of them if each waited for the source")
+        engine.stop()
+      }
+      try await group.waitForAll()
+      store.close()
+    }
   }
 
   @Test("a source that is gone from the plan is refused: its positions would be lost")

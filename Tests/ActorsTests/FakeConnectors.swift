@@ -56,7 +56,11 @@ struct FakeSource: SourceConnector {
     return FakeReader(partition: partition, records: records[Int(partition.name) ?? 0], next: start, faults: faults)
   }
 
-  func report(committed positions: SourcePositions) async {}
+  /// As long as a broker takes that is away.
+  var reportNanoseconds: Int64 = 0
+  func report(committed positions: SourcePositions) async {
+    if reportNanoseconds > 0 { try? await SystemClock().sleep(for: reportNanoseconds) }
+  }
   func close() async {}
 }
 
