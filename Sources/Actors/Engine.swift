@@ -167,6 +167,7 @@ public final class Engine: JobHandle {
     let endOffsets = untilEnd ? try await fixedEndOffsets(context) : nil
     var restored = try await restore()
     try checkNotAhead(context, restored)
+    await removeStrayFiles()
     context.ledger.add(restored.manifest?.pendingCommits ?? [])
     for signal in context.committerSignals.values { signal.notify() }
     let partitions = try await discover(context, endOffsets: endOffsets)

@@ -242,5 +242,6 @@ final class SlowStore: SnapshotStore {
   func loadState(_ file: StateFile) throws -> [UInt8] { try store.loadState(file) }
   func checkpoints() throws -> [CheckpointCandidate] { try store.checkpoints() }
   func delete(through checkpoint: CheckpointID) throws { try store.delete(through: checkpoint) }
+  func removeStrayFiles() throws { try store.removeStrayFiles() }
   func close() { store.close() }
 }

@@ -183,6 +183,23 @@ struct LocalSnapshotStoreTests {
     #expect(try store.checkpoints().allSatisfy { $0.manifest == nil && $0.problems[0].contains(path) })
   }
 
+  @Test("between two regions the files go that no manifest names, and only those")
+  func strayFiles() throws {
+    let directory = TemporaryDirectory()
+    let store = try open(directory)
+    let (kept, keptPath) = try store.pendingFiles.create(sink: "s")
+    Files.write([1], to: keptPath)
+    try self.store(1, in: store, pending: [kept])
+    let (_, strayPath) = try store.pendingFiles.create(sink: "s")
+    Files.write([2], to: strayPath)
+    try store.removeStrayFiles()
+    #expect(Files.exists(keptPath) && !Files.exists(strayPath))
+    // A manifest that is damaged later: what it names is known from before.
+    Files.write([0], to: manifestPath(store, 1))
+    try store.removeStrayFiles()
+    #expect(Files.exists(keptPath))
+  }
+
   @Test("with a damaged manifest nothing pending is thrown away")
   func keepsPendingWhenDamaged() throws {
     let directory = TemporaryDirectory()
