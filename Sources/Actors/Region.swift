@@ -141,10 +141,10 @@ struct RegionBuilder: Sendable {
       let receiver = Wiring.Receiver.sink(name)
       guard let gate = links.gates[receiver], let sink = job.sinks[name] else { throw WiringError(name) }
       var deadLetters: (sender: GateSender, schema: Schema, source: String)?
-      for (source, outputs) in wiring.kept where outputs.deadLetters != name {
-        if let sender = links.sender(from: .sink(name), to: .sink(outputs.deadLetters)) {
-          deadLetters = (sender, job.keptSchema(outputs.deadLetters), source)
-        }
+      if let source = wiring.source(ofSink: name), let outputs = wiring.kept[source],
+        let sender = links.sender(from: .sink(name), to: .sink(outputs.deadLetters))
+      {
+        deadLetters = (sender, job.keptSchema(outputs.deadLetters), source)
       }
       return SinkActor(
         SinkActor.Configuration(

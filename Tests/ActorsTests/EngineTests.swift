@@ -34,7 +34,8 @@ struct EngineTests {
 
   struct Targets: Sendable {
     let byName: [String: FakeTarget] = [
-      "totals": FakeTarget(), "big": FakeTarget(), "dead": FakeTarget(), "late": FakeTarget()
+      "totals": FakeTarget(), "big": FakeTarget(), "dead": FakeTarget(), "late": FakeTarget(),
+      "picky": FakeTarget()
     ]
     func rows(_ name: String) -> [String] { byName[name]?.content.withLock { $0.rows } ?? [] }
     var result: Result {
@@ -323,6 +324,36 @@ struct EngineTests {
       try await group.waitForAll()
       store.close()
     }
+  }
+
+  @Test("a row that a sink refuses is kept under a source that feeds the sink, also when others share the table")
+  func refusedRowNamesItsSource() async throws {
+    let targets = Targets()
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let sources = (0..<8).map { number in
+      """
+      CREATE TABLE s\(number) (k text, ts timestamptz) WITH (connector = 'kafka', topic = 't', brokers = 'none',
+        event_time = 'ts', max_future = '36500 days', dead_letter = 'dead');
+      INSERT INTO big SELECT k FROM s\(number);
+
+      """
+    }
+    let statement = """
+      INSERT INTO picky SELECT k, window_start, count(*) FROM tumble(s5, ts, INTERVAL '5 seconds') GROUP BY k, window_start;
+      """
+    let sinks = [
+      "dead (source text)", "big (k text)",
+      "picky (k text, window_start timestamptz, n bigint, PRIMARY KEY (k, window_start))"
+    ]
+    let pipeline = sinks.map { "CREATE TABLE \($0) WITH (connector = 'blackhole');\n" } + sources + [statement]
+    let (engine, store) = try Self.engine(
+      [Self.rows(from: 1_767_225_600_000, count: 1)], targets, directory: directory, parallelism: 1,
+      faults: FaultPlan(seed: 0, faults: 0),
+      pipeline: pipeline.joined())
+    _ = try await engine.run()
+    store.close()
+    #expect(targets.rows("dead") == ["{\"source\":\"s5\"}"])
   }
 
   @Test("a source that is gone from the plan is refused: its positions would be lost")

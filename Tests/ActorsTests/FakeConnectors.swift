@@ -129,7 +129,9 @@ struct FakeSink: SinkConnector {
     }
   }
 
-  func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter { FakeWriter() }
+  func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter {
+    FakeWriter(refusesAll: name == "picky")
+  }
 
   func commit(
     _ pending: PendingCommit, owner: JobOwner, files: any PendingFileStore
@@ -185,8 +187,12 @@ struct FakeSink: SinkConnector {
 final class FakeWriter: SinkWriter {
   private var bytes: [UInt8] = []
   private var rows = 0
+  private let refusesAll: Bool
+
+  init(refusesAll: Bool = false) { self.refusesAll = refusesAll }
 
   func write(_ batch: Batch) throws -> [RowRejection] {
+    if refusesAll { return (0..<batch.count).map { RowRejection(row: $0, message: "not wanted") } }
     JSONRowEncoder(batch.schema).append(batch, to: &bytes)
     rows += batch.count
     return []
