@@ -1,5 +1,6 @@
 import Checkpointing
 import Columnar
+import Dispatch
 import Glibc
 import Runtime
 import Testing
@@ -71,6 +72,16 @@ struct LocalSnapshotStoreTests {
     #expect(try open(directory, job: "other").owner.attempt == 1)
     first.close()
     #expect(try open(directory).owner.attempt > 1)
+  }
+
+  @Test("a lock that is held for a moment only is waited for")
+  func shortLock() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/lock"
+    let probe = try LocalFileSystem().lock(path, mode: 0o600)
+    // On a thread of its own: the lock blocks this one, and other tests may need the pool's.
+    DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(100)) { probe.release() }
+    try LocalFileSystem().lock(path, mode: 0o600).release()
   }
 
   @Test("two copies of a directory are two owners, however often each is opened")
