@@ -24,9 +24,12 @@ struct CheckpointWriter: Sendable {
   private let job: JobContext
   private let stageIDs: [String]
   private let parallelism: Int
+  /// Partitions that an earlier checkpoint knew and nobody reads now; they keep what they had.
+  private let missing: [PartitionState]
 
-  init(job: JobContext, wiring: Wiring) {
+  init(job: JobContext, wiring: Wiring, missing: [PartitionState]) {
     self.job = job
+    self.missing = missing
     stageIDs = wiring.graph.stages.map(\.id)
     parallelism = wiring.parallelism
   }
@@ -95,13 +98,14 @@ struct CheckpointWriter: Sendable {
   }
 
   private func partitionStates(_ collected: CollectedCheckpoint) -> [PartitionState] {
-    collected.partitions.map { partition, snapshot in
-      PartitionState(
-        partition: partition, nextOffset: snapshot.nextOffset,
-        maxEventTime: snapshot.maxEventTime == .min ? nil : Timestamp(microseconds: snapshot.maxEventTime),
-        isEnded: collected.endedPartitions.contains(partition),
-        records: snapshot.records, accounts: snapshot.accounts)
-    }
+    missing
+      + collected.partitions.map { partition, snapshot in
+        PartitionState(
+          partition: partition, nextOffset: snapshot.nextOffset,
+          maxEventTime: snapshot.maxEventTime == .min ? nil : Timestamp(microseconds: snapshot.maxEventTime),
+          isEnded: collected.endedPartitions.contains(partition),
+          records: snapshot.records, accounts: snapshot.accounts)
+      }
   }
 }
 

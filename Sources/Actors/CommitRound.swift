@@ -8,15 +8,18 @@ package struct CommitSchedule {
   /// Everybody is due.
   package init() {}
 
-  /// Whether a sink of `interval` may commit at `now`. What a restored checkpoint left to do is done at once.
-  package func isDue(_ interval: Int64, at now: Int64) -> Bool { notBefore[interval].map { now >= $0 } ?? true }
+  /// Whether a sink of `interval` may commit at `now`. What a restored checkpoint left to do is done at once, and nobody
+  /// waits when more commits are there than may: the sources would pause.
+  package func isDue(_ interval: Int64, at now: Int64, isFull: Bool) -> Bool {
+    isFull || notBefore[interval].map { now >= $0 } ?? true
+  }
 
   /// When the first of `intervals` is due.
   package func next(_ intervals: [Int64]) -> Int64? { intervals.compactMap { notBefore[$0] }.min() }
 
   /// Notes a commit of sinks of `interval`.
   package mutating func committed(_ interval: Int64, at now: Int64) {
-    if interval > 0 { notBefore[interval] = now + interval }
+    if interval > 0 { notBefore[interval] = now.addingSaturated(interval) }
   }
 }
 
@@ -56,4 +59,29 @@ package struct CommitRound {
 
   /// Takes `sink` out for good.
   package mutating func remove(_ sink: String) { sinks.removeAll { $0 == sink } }
+}
+
+/// How often a commit is tried: without end while its failures are transient. One that may be a defect as well as an
+/// accident is not worth more than a few attempts.
+package struct CommitPatience {
+  /// So many attempts in succession may fail with ``SinkError/Severity/failed``.
+  package static let failedMax = 5
+
+  /// How many attempts failed.
+  package private(set) var failures = 0
+  private var failedInSuccession = 0
+
+  /// Nothing has failed.
+  package init() {}
+
+  /// Notes a failure. Returns whether another attempt is worth while.
+  package mutating func mayTryAgain(after severity: SinkError.Severity) -> Bool {
+    failures += 1
+    switch severity {
+    case .transient: failedInSuccession = 0
+    case .failed: failedInSuccession += 1
+    case .fatal: return false
+    }
+    return failedInSuccession < Self.failedMax
+  }
 }

@@ -12,6 +12,8 @@ struct Committer: Sendable {
   let ledger: CommitLedger
   let coordinator: Inbox<CoordinatorEvent>
   let board: SinkBoard
+  /// So many commits may wait for the sink's interval.
+  let allowance: Int
   let metrics: JobMetrics
   private(set) var signal: Signal
   let clock: any EngineClock
@@ -27,45 +29,48 @@ struct Committer: Sendable {
 
   /// Commits until the task is cancelled.
   ///
-  /// - Throws: ``SinkError`` when the sink must be changed first, ``Checkpointing/PositionConflict`` when another
-  ///   instance owns the job.
+  /// - Throws: ``SinkError`` when the sink must be changed first, or fails in the same way again and again;
+  ///   ``Checkpointing/PositionConflict`` when another instance owns the job.
   func run() async throws {
     let limit = connector.commitsGroups ? Self.groupMax : 1
-    // What a restored checkpoint left to do is done at once.
-    var notBefore = Int64.min
+    let interval = connector.commitInterval
+    var schedule = CommitSchedule()
     while true {
       let group = ledger.next(sink, limit: limit)
       if group.isEmpty {
         try await signal.wait()
-      } else if ledger.mustHurry || clock.monotonicNanoseconds() >= notBefore {
+      } else if ledger.mustHurry || schedule.isDue(interval, at: clock.monotonicNanoseconds(), isFull: isFull) {
         try await apply(group)
-        if connector.commitInterval > 0 { notBefore = clock.monotonicNanoseconds() + connector.commitInterval }
-      } else {
-        try await signal.wait(until: notBefore, clock: clock)
+        schedule.committed(interval, at: clock.monotonicNanoseconds())
+      } else if let next = schedule.next([interval]) {
+        try await signal.wait(until: next, clock: clock)
       }
     }
   }
+
+  /// Whether as many commits wait as may.
+  var isFull: Bool { ledger.pendingCount(sink) >= allowance }
 
   /// So many checkpoints are committed at once, at most.
   static let groupMax = 1024
 
   /// Applies `group`, the oldest pending commits of the sink, and tries again by itself while that can help.
   func apply(_ group: [PendingCommit]) async throws {
-    var failures = 0
+    var patience = CommitPatience()
     let started = clock.monotonicNanoseconds()
     while true {
       do {
         let outcome = try await commitOnce(group)
         try noteCommitted(group, outcome, nanoseconds: clock.monotonicNanoseconds() - started)
         return
-      } catch let error as SinkError where error.severity == .transient {
-        failures += 1
+      } catch let error as SinkError {
+        guard patience.mayTryAgain(after: error.severity) else { throw error }
         noteFailed(error)
-        let delay = backOff(failures)
+        let delay = backOff(patience.failures)
         logger.warning(
           "commit failed and will be tried again",
           metadata: [
-            "sink": "\(sink)", "checkpoint": "\(group[0].checkpoint)", "failures": "\(failures)",
+            "sink": "\(sink)", "checkpoint": "\(group[0].checkpoint)", "failures": "\(patience.failures)",
             "delay_ms": "\(delay / 1_000_000)", "error": "\(error.message)"
           ])
         try await clock.sleep(for: delay)

@@ -19,7 +19,10 @@ actor Coordinator {
   private let wiring: Wiring
   private let partitions: [(PartitionID, Inbox<PartitionCommand>)]
   private let writer: CheckpointWriter
+  /// Whether the job ends when all partitions have; otherwise others may appear.
+  private let endsWithSources: Bool
   private let storing = Inbox<StoreRequest>(capacity: 4)
+  private let reports = Newest<SourcePositions>()
 
   private var machine: CheckpointCoordinatorMachine
   private var collected: [CheckpointID: CollectedCheckpoint] = [:]
@@ -39,13 +42,14 @@ actor Coordinator {
   }
 
   init(
-    job: JobContext, wiring: Wiring, restored: RestoredState,
+    job: JobContext, wiring: Wiring, restored: RestoredState, endsWithSources: Bool,
     partitions: [(PartitionID, Inbox<PartitionCommand>)]
   ) {
     self.job = job
     self.wiring = wiring
     self.partitions = partitions
-    writer = CheckpointWriter(job: job, wiring: wiring)
+    self.endsWithSources = endsWithSources
+    writer = CheckpointWriter(job: job, wiring: wiring, missing: restored.missing)
     let now = job.clock.monotonicNanoseconds()
     let settings = job.settings
     machine = CheckpointCoordinatorMachine(
@@ -68,6 +72,12 @@ actor Coordinator {
         try await Self.store(storing, writer, job)
         return nil
       }
+      group.addTask { [reports, job] in
+        while true {
+          if let reached = reports.take() { await Self.report(reached, job) }
+          try await reports.signal.wait()
+        }
+      }
       defer { group.cancelAll() }
       while let outcome = try await group.next() {
         if let outcome { return outcome }
@@ -89,7 +99,10 @@ actor Coordinator {
     while true {
       for event in job.events.drain() { try await handle(event) }
       try await perform(machine.timeAdvanced(to: now))
-      if finished, let isEnding { return isEnding }
+      if finished, let isEnding {
+        if let reached = reports.take() { await Self.report(reached, job) }
+        return isEnding
+      }
       try await sleep()
     }
   }
@@ -139,7 +152,7 @@ actor Coordinator {
   /// Bounded sources have ended when every partition has, and every window actor has fired what was left.
   private func endIfComplete() async throws {
     let windows = wiring.graph.stages.count * wiring.parallelism
-    guard ended.count == wiring.partitions.count, endedWindows == windows else { return }
+    guard endsWithSources, ended.count == wiring.partitions.count, endedWindows == windows else { return }
     try await end(.sourcesEnded)
   }
 
@@ -179,7 +192,7 @@ actor Coordinator {
       case .abandon(let checkpoint, let reason): abandon(checkpoint, reason)
       case .pauseSources: setPaused(true)
       case .resumeSources: setPaused(false)
-      case .reportPositions(let checkpoint): await report(checkpoint)
+      case .reportPositions(let checkpoint): report(checkpoint)
       case .deleteCheckpoints(let last): await delete(through: last)
       case .finished: finished = true
       }
@@ -201,6 +214,7 @@ actor Coordinator {
       sealed[commit].map { (commit, $0, barriers[commit.checkpoint] ?? reached) }
     }
     positions[checkpoint] = reached
+    job.history.isBeingStored(checkpoint)
     guard storing.post(StoreRequest(collected: parts, sealed: epochs)) else { throw MailboxOverflow() }
   }
 
@@ -210,6 +224,8 @@ actor Coordinator {
       sealed[SealedCommit(sink: commit.sink, checkpoint: commit.checkpoint)] = nil
       let pending = job.ledger.pendingCount(commit.sink)
       job.boards.sink(commit.sink).update { $0.pendingCommits = pending }
+      // A committer that waits for its interval stops waiting when it holds more than it may.
+      if pending >= job.backlogAllowance(commit.sink) { job.committerSignals[commit.sink]?.notify() }
     }
     // Later manifests name later epochs only.
     barriers = barriers.filter { $0.key > checkpoint }
@@ -233,16 +249,26 @@ actor Coordinator {
       job.logger.notice("sources go on: the sinks have caught up")
       return
     }
+    if machine.consecutiveFailures > 0 {
+      job.logger.warning(
+        "sources pause: checkpoints do not complete", metadata: ["failures": "\(machine.consecutiveFailures)"])
+      return
+    }
     let slowest = wiring.sinks.max { job.ledger.pendingCount($0) < job.ledger.pendingCount($1) } ?? ""
     job.logger.warning(
       "sources pause: a sink is behind",
       metadata: ["sink": "\(slowest)", "checkpoints": "\(job.ledger.pendingCount(slowest))"])
   }
 
-  private func report(_ checkpoint: CheckpointID) async {
+  /// Leaves it to a task beside the loop: a source whose broker is away answers after tens of seconds.
+  private func report(_ checkpoint: CheckpointID) {
     guard let reached = positions[checkpoint] else { return }
     positions = positions.filter { $0.key > checkpoint }
-    for (_, connector) in job.sources { await connector.report(committed: reached) }
+    reports.put(reached)
+  }
+
+  private static func report(_ reached: SourcePositions, _ job: JobContext) async {
+    for (_, connector) in job.sources.sorted(by: { $0.key < $1.key }) { await connector.report(committed: reached) }
   }
 
   private func delete(through checkpoint: CheckpointID) async {

@@ -2,6 +2,7 @@ import Checkpointing
 import Columnar
 import Operators
 import Runtime
+import Synchronization
 
 /// What actors tell the coordinator. Every participant sends a bounded number of these per checkpoint.
 enum CoordinatorEvent: Sendable {
@@ -39,5 +40,24 @@ extension Inbox<CoordinatorEvent> {
   /// - Throws: ``MailboxOverflow``.
   func send(_ event: CoordinatorEvent) throws {
     guard post(event) else { throw MailboxOverflow() }
+  }
+}
+
+/// A mailbox for one value: a newer one takes the place of one that nobody has taken yet.
+final class Newest<Value: Sendable>: Sendable {
+  /// Set by every value; the owner waits for it.
+  let signal = Signal()
+  private let value = Mutex<Value?>(nil)
+
+  func put(_ new: Value) {
+    value.withLock { $0 = new }
+    signal.notify()
+  }
+
+  func take() -> Value? {
+    value.withLock { value in
+      defer { value = nil }
+      return value
+    }
   }
 }

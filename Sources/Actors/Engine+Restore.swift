@@ -25,6 +25,15 @@ extension Engine {
     }
   }
 
+  /// Removes what the writers of a former region left behind. They have ended, and those of the next do not exist yet.
+  func removeStrayFiles() async {
+    do {
+      try await store.removeStrayFiles()
+    } catch {
+      logger.warning("files of a former region could not be removed", metadata: ["error": "\(error)"])
+    }
+  }
+
   private func describe(_ rejected: [CheckpointCandidate]) -> String {
     rejected.map { "\($0.checkpoint): \($0.problems.joined(separator: ", "))" }.joined(separator: "; ")
   }
@@ -44,7 +53,8 @@ extension Engine {
 
   private func checkCompatible(_ manifest: Manifest) throws {
     let compatibility = Compatibility.check(
-      manifest, signature: plan.stateSignature, keyGroupCount: settings.keyGroups)
+      manifest, signature: plan.stateSignature, keyGroupCount: settings.keyGroups,
+      sources: Set(graph.sources.map(\.table.name)))
     if case .refused(let changes) = compatibility { throw IncompatibleCheckpoint(changes: changes) }
   }
 }

@@ -139,8 +139,9 @@ extension Engine {
       context.committerSignals[name].map { signal in
         Committer(
           sink: name, connector: sink.connector, owner: store.store.owner, files: store.store.pendingFiles,
-          ledger: context.ledger, coordinator: events, board: context.boards.sink(name), metrics: context.metrics,
-          signal: signal, clock: clock, random: random, logger: logger)
+          ledger: context.ledger, coordinator: events, board: context.boards.sink(name),
+          allowance: context.backlogAllowance(name), metrics: context.metrics, signal: signal, clock: clock,
+          random: random, logger: logger)
       }
     }
     // Sinks of one group have one signal, those without a group their own.
@@ -175,6 +176,21 @@ extension Engine {
         mayWarn = false
       }
       try await clock.sleep(for: min(settings.discoveryInterval, 1_000_000_000))
+    }
+  }
+
+  /// Asks the sources about partitions that the checkpoint knows and that are not there now.
+  func checkMissing(_ context: JobContext, _ restored: RestoredState) async throws {
+    let missing = Dictionary(grouping: restored.missing.map(\.partition), by: \.source)
+    let known = restored.manifest?.partitions.map(\.partition) ?? []
+    for (source, partitions) in missing.sorted(by: { $0.key < $1.key }) {
+      let found = known.filter { $0.source == source && !partitions.contains($0) }
+      try await context.sources[source]?.checkMissing(partitions, found: found)
+      logger.notice(
+        "partitions are gone; their positions are kept",
+        metadata: [
+          "source": "\(source)", "partitions": "\(partitions.prefix(5).map(\.name))", "count": "\(partitions.count)"
+        ])
     }
   }
 

@@ -22,6 +22,8 @@ public final class Engine: JobHandle {
     var stopRequested = false
     /// Whether the newest region got as far as running.
     var regionDidRun = false
+    /// With `--until-end`: where reading ends, once the sources could be asked. It stays the same over restarts.
+    var endOffsets: [PartitionID: Int64]?
   }
 
   let name: String
@@ -100,8 +102,7 @@ public final class Engine: JobHandle {
     defer { context.lanes.stop() }
     do {
       try await claim(context, restored)
-      let ends = untilEnd ? try await endOffsets(context) : nil
-      let outcome = try await supervise(context, endOffsets: ends)
+      let outcome = try await supervise(context, untilEnd: untilEnd)
       await close(context)
       return outcome
     } catch is StoppedWhileStarting {
@@ -113,7 +114,7 @@ public final class Engine: JobHandle {
     }
   }
 
-  private func supervise(_ context: JobContext, endOffsets: [PartitionID: Int64]?) async throws -> CoordinatorOutcome {
+  private func supervise(_ context: JobContext, untilEnd: Bool) async throws -> CoordinatorOutcome {
     try await withThrowingTaskGroup(of: CoordinatorOutcome?.self) { group in
       for committer in makeCommitters(context) {
         group.addTask {
@@ -125,7 +126,7 @@ public final class Engine: JobHandle {
         try await self.publish(context)
         return nil
       }
-      group.addTask { try await self.superviseRegion(context, endOffsets: endOffsets) }
+      group.addTask { try await self.superviseRegion(context, untilEnd: untilEnd) }
       defer { group.cancelAll() }
       while let outcome = try await group.next() {
         if let outcome { return outcome }
@@ -134,9 +135,7 @@ public final class Engine: JobHandle {
     }
   }
 
-  private func superviseRegion(
-    _ context: JobContext, endOffsets: [PartitionID: Int64]?
-  ) async throws -> CoordinatorOutcome {
+  private func superviseRegion(_ context: JobContext, untilEnd: Bool) async throws -> CoordinatorOutcome {
     let supervisor = Supervisor(
       name: "region", policy: RestartPolicy(settings), clock: clock, random: random, logger: logger,
       classify: FailureClass.region)
@@ -150,7 +149,7 @@ public final class Engine: JobHandle {
         while true {
           if self.mayStopWithoutRegion { return .stopped }
           do {
-            return try await self.runRegion(context, endOffsets: endOffsets)
+            return try await self.runRegion(context, untilEnd: untilEnd)
           } catch is StoppedWhileStarting {
             return .stopped
           } catch is TopologyChanged {
@@ -163,18 +162,23 @@ public final class Engine: JobHandle {
   /// Whether an end was asked for while no region runs or can run: then there is nothing to take a checkpoint of.
   var mayStopWithoutRegion: Bool { state.withLock { $0.stopRequested && !$0.regionDidRun } }
 
-  private func runRegion(_ context: JobContext, endOffsets: [PartitionID: Int64]?) async throws -> CoordinatorOutcome {
+  private func runRegion(_ context: JobContext, untilEnd: Bool) async throws -> CoordinatorOutcome {
     state.withLock { $0.regionDidRun = false }
-    let restored = try await restore()
+    let endOffsets = untilEnd ? try await fixedEndOffsets(context) : nil
+    var restored = try await restore()
     try checkNotAhead(context, restored)
+    await removeStrayFiles()
     context.ledger.add(restored.manifest?.pendingCommits ?? [])
     for signal in context.committerSignals.values { signal.notify() }
     let partitions = try await discover(context, endOffsets: endOffsets)
+    restored.missing = restored.missing(from: partitions)
+    try await checkMissing(context, restored)
     let wiring = Wiring(
       graph: graph, partitions: partitions, parallelism: settings.parallelism, kept: context.kept)
     _ = events.drain()
     let region = try await RegionBuilder(job: context, wiring: wiring, restored: restored, endOffsets: endOffsets)
       .build()
+    history.regionStarted(monotonic: clock.monotonicNanoseconds())
     let isStopping = state.withLock { state in
       state.regionDidRun = true
       return state.stopRequested
@@ -185,6 +189,13 @@ public final class Engine: JobHandle {
       transition(.running, reason: nil)
     }
     return try await region.run(watching: endOffsets == nil ? partitions : nil, context)
+  }
+
+  private func fixedEndOffsets(_ context: JobContext) async throws -> [PartitionID: Int64] {
+    if let known = state.withLock({ $0.endOffsets }) { return known }
+    let ends = try await endOffsets(context)
+    state.withLock { $0.endOffsets = ends }
+    return ends
   }
 
   private func transition(_ next: JobStatus.State, reason: String?) {

@@ -41,7 +41,11 @@ struct GroupCommitter: Sendable {
       let now = members[0].clock.monotonicNanoseconds()
       let hurries = members[0].ledger.mustHurry
       let waiting = members.filter { !left.contains($0.sink) && $0.ledger.pendingCount($0.sink) > 0 }
-      let due = waiting.filter { hurries || schedule.isDue($0.connector.commitInterval, at: now) }
+      let full = Set(waiting.filter(\.isFull).map(\.connector.commitInterval))
+      let due = waiting.filter { member in
+        let interval = member.connector.commitInterval
+        return hurries || schedule.isDue(interval, at: now, isFull: full.contains(interval))
+      }
       // Taken at once, so that all of them come up to the same checkpoint.
       let commits = members[0].ledger.next(due.map(\.sink), limit: Committer.groupMax)
       if !commits.isEmpty {
@@ -58,6 +62,7 @@ struct GroupCommitter: Sendable {
 
   private func apply(_ commits: [String: [PendingCommit]]) async throws {
     var round = CommitRound(commits.keys.sorted())
+    var patience = CommitPatience()
     let started = members[0].clock.monotonicNanoseconds()
     while !round.sinks.isEmpty {
       do {
@@ -74,7 +79,7 @@ struct GroupCommitter: Sendable {
         for member in members(round.sinks) { leave(member, commits) }
         return
       } catch let error as SinkError {
-        try await failed(error, &round, commits)
+        try await failed(error, &round, &patience, commits)
       }
     }
   }
@@ -94,10 +99,12 @@ struct GroupCommitter: Sendable {
 
   /// Waits before the next attempt, or leaves a sink to itself: then its own committer decides what its failure means.
   private func failed(
-    _ error: SinkError, _ round: inout CommitRound, _ commits: [String: [PendingCommit]]
+    _ error: SinkError, _ round: inout CommitRound, _ patience: inout CommitPatience,
+    _ commits: [String: [PendingCommit]]
   ) async throws {
     let blamed = members(round.sinks).first { $0.sink == error.sink }
-    guard error.severity == .transient else {
+    let mayTryAgain = patience.mayTryAgain(after: error.severity)
+    guard mayTryAgain, error.severity == .transient || blamed == nil else {
       guard let blamed else { throw error }
       round.remove(blamed.sink)
       leave(blamed, commits)

@@ -74,6 +74,11 @@ struct JobContext: Sendable {
   /// The lane that a sink's writer blocks.
   func sinkLane(_ name: String) -> Lane { sinks[name]?.lane ?? lanes.assign(0) }
 
+  /// The sources in which partitions can appear, in the order of their names.
+  var growingSources: [any SourceConnector] {
+    sources.sorted { $0.key < $1.key }.map(\.value).filter(\.discoversPartitions)
+  }
+
   /// All partitions that the sources have now.
   func allPartitions() async throws -> [PartitionID] {
     var partitions: [PartitionID] = []

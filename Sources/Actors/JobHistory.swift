@@ -11,10 +11,16 @@ final class JobHistory: Sendable {
     var restartCount = 0
     var completed = 0
     var lastCompletedMonotonic: Int64?
+    var regionStartedMonotonic: Int64?
   }
 
   private static let limit = 50
   private let state = Mutex(State())
+
+  /// Notes that a region runs. Only the first one counts: restarts without a checkpoint between them are no progress.
+  func regionStarted(monotonic: Int64) {
+    state.withLock { $0.regionStartedMonotonic = $0.regionStartedMonotonic ?? monotonic }
+  }
 
   func started(_ checkpoint: CheckpointID, at wall: Int64, monotonic: Int64) {
     state.withLock { state in
@@ -34,8 +40,17 @@ final class JobHistory: Sendable {
       state.completed += 1
       return Self.end(&state, checkpoint, monotonic) {
         $0.state = .completed
+        $0.reason = nil
         $0.bytes = Int64(bytes)
       }
+    }
+  }
+
+  /// Everybody has answered; what is left is to store `checkpoint`.
+  func isBeingStored(_ checkpoint: CheckpointID) {
+    state.withLock { state in
+      guard let index = state.checkpoints.firstIndex(where: { $0.id == checkpoint.number }) else { return }
+      state.checkpoints[index].reason = "its state is being stored"
     }
   }
 
@@ -87,6 +102,6 @@ final class JobHistory: Sendable {
   /// How many checkpoints have completed.
   var completedCount: Int { state.withLock { $0.completed } }
 
-  /// When a checkpoint last completed, in nanoseconds of the monotonic clock.
-  var lastCompleted: Int64? { state.withLock { $0.lastCompletedMonotonic } }
+  /// When a checkpoint last completed, or the first region started, in nanoseconds of the monotonic clock.
+  var lastProgress: Int64? { state.withLock { $0.lastCompletedMonotonic ?? $0.regionStartedMonotonic } }
 }

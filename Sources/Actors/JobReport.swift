@@ -163,7 +163,7 @@ extension JobContext {
         return Readiness(isReady: false, reason: "sink '\(name)' cannot commit: \(error)")
       }
     }
-    if let last = history.lastCompleted, now - last > patience {
+    if let last = history.lastProgress, now - last > patience {
       let failed = history.checkpoints(monotonic: now).first { $0.state != .completed }
       let cause = failed?.reason ?? slowest() ?? "its barriers are still under way"
       return Readiness(isReady: false, reason: "no checkpoint for \((now - last) / 1_000_000_000) s: \(cause)")
@@ -177,10 +177,13 @@ extension JobContext {
       .flatMap { backlog($0) >= settings.checkpointBacklog ? "sink '\($0)' has a full backlog" : nil }
   }
 
-  /// How many checkpoints of `sink` may wait for its commit interval.
+  /// However long its interval is, a sink commits when so many checkpoints wait.
+  private static let allowanceMax: Int64 = 1000
+
+  /// How many checkpoints of `sink` may wait for its commit interval; when they are more it commits before.
   func backlogAllowance(_ sink: String) -> Int {
     guard let interval = sinks[sink]?.connector.commitInterval, interval > 0 else { return 0 }
-    return Int(min(1000, interval / settings.checkpointInterval + 1))
+    return Int(min(Self.allowanceMax, interval / settings.checkpointInterval + 1))
   }
 }
 
@@ -225,7 +228,7 @@ extension JobContext {
       for index in wiring.graph.stages.indices { publish(stage: index, wiring, wallNow: wallNow) }
       for name in wiring.sinks { publish(sink: name) }
     }
-    if let last = history.lastCompleted {
+    if let last = history.lastProgress {
       metrics.set("weir_checkpoint_age_seconds", Double(clock.monotonicNanoseconds() - last) / 1e9, [])
     }
   }

@@ -233,7 +233,7 @@ public struct CheckpointStatus: Hashable, Sendable, Codable {
   public var bytes: Int64
   /// How it ended.
   public var state: State
-  /// Why it failed, and who did not answer.
+  /// Why it failed, and who did not answer; while it is in progress, that it is being stored.
   public var reason: String?
 
   /// A checkpoint.
@@ -253,7 +253,7 @@ public struct CheckpointStatus: Hashable, Sendable, Codable {
 public struct RestartStatus: Hashable, Sendable, Codable {
   /// When.
   public var at: WallTime
-  /// What was restarted: `region`, or a sink's committer.
+  /// What was restarted: `region`.
   public var scope: String
   /// The failure that led to it.
   public var reason: String

@@ -41,6 +41,8 @@ actor PartitionActor {
     let idleTimeout: Int64
     let maxFuture: Int64
     let restored: PartitionSnapshot?
+    /// Whether other partitions of the source may appear once this one has ended: windows stay open for their rows.
+    let mayBeFollowed: Bool
     let branches: [BranchConfiguration]
     let stages: [StageFeed]
     let sinks: [String: GateSender]
@@ -236,20 +238,26 @@ actor PartitionActor {
     publish()
     guard !isIdle, clock.monotonicNanoseconds() - lastRecordAt >= configuration.idleTimeout, reader.lag() ?? 0 <= 0
     else { return }
+    try await becomeIdle()
+  }
+
+  private func becomeIdle() async throws {
     isIdle = true
     board.update { $0.isIdle = true }
+    try await fallSilent(.idle)
+  }
+
+  /// Hands over all partial aggregates and tells the stages that the partition no longer holds watermarks back.
+  private func fallSilent(_ element: StreamElement) async throws {
     for index in branches.indices { try await flushPartials(index, upTo: nil) }
     for feed in feeds {
-      for shard in feed.shards { try await shard.send(.idle) }
+      for shard in feed.shards { try await shard.send(element) }
     }
   }
 
   private func end() async throws {
     hasEnded = true
-    for index in branches.indices { try await flushPartials(index, upTo: nil) }
-    for feed in feeds {
-      for shard in feed.shards { try await shard.send(.drained) }
-    }
+    if configuration.mayBeFollowed { try await becomeIdle() } else { try await fallSilent(.drained) }
     publish()
     try coordinator.send(.partitionEnded(partition))
   }

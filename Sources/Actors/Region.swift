@@ -14,9 +14,17 @@ struct RestoredState: Sendable {
 
   /// The checkpoints in the store, oldest first.
   var stored: [CheckpointID] = []
+  /// Partitions of the checkpoint that are not there now; later checkpoints carry them on.
+  var missing: [PartitionState] = []
 
   /// The checkpoint restored from; 0 for none.
   var checkpoint: CheckpointID { manifest?.checkpoint ?? CheckpointID(0) }
+
+  /// The partitions of the checkpoint that are not among `present`, as they were left.
+  func missing(from present: [PartitionID]) -> [PartitionState] {
+    let present = Set(present)
+    return manifest?.partitions.filter { !present.contains($0.partition) } ?? []
+  }
 
   /// The watermark that the stage called `id` had fired at; `.min` before the first.
   func firedWatermark(ofStage id: String) -> Int64 { manifest?.operators[id]?.watermark?.microseconds ?? .min }
@@ -54,10 +62,12 @@ struct Region: Sendable {
         }
       }
       group.addTask { try await coordinator.run() }
-      if let known, job.sources.values.contains(where: \.discoversPartitions) {
-        group.addTask {
-          try await Self.watch(known, job)
-          return nil
+      if let known {
+        for connector in job.growingSources {
+          group.addTask {
+            try await Self.watch(connector, known, job)
+            return nil
+          }
         }
       }
       defer {
@@ -71,13 +81,15 @@ struct Region: Sendable {
     }
   }
 
-  /// Looks for partitions that appear. A source that cannot be asked now is asked again later: its own actors tell
+  /// Looks for partitions of one source that appear. A source that cannot be asked now is asked again later: its own actors tell
   /// when it has failed.
-  private static func watch(_ known: [PartitionID], _ job: JobContext) async throws {
+  private static func watch(
+    _ connector: any SourceConnector, _ known: [PartitionID], _ job: JobContext
+  ) async throws {
     let known = Set(known)
     while true {
-      try await job.clock.sleep(for: job.settings.discoveryInterval)
-      let now = (try? await job.allPartitions()) ?? []
+      try await job.clock.sleep(for: connector.discoveryInterval ?? job.settings.discoveryInterval)
+      let now = (try? await connector.partitions()) ?? []
       if !known.isSuperset(of: now) { throw TopologyChanged() }
     }
   }
@@ -109,7 +121,8 @@ struct RegionBuilder: Sendable {
       partitions.append(try await open(partition, index: index, links, watermarks))
     }
     let coordinator = Coordinator(
-      job: job, wiring: wiring, restored: restored, partitions: partitions.map { ($0.partition, $0.inbox) })
+      job: job, wiring: wiring, restored: restored, endsWithSources: endOffsets != nil || job.growingSources.isEmpty,
+      partitions: partitions.map { ($0.partition, $0.inbox) })
     job.boards.show(wiring: wiring, gates: gates)
     return Region(
       partitions: partitions, windows: windows, sinks: sinks, gates: Array(gates.values), coordinator: coordinator)
@@ -129,10 +142,10 @@ struct RegionBuilder: Sendable {
       let receiver = Wiring.Receiver.sink(name)
       guard let gate = links.gates[receiver], let sink = job.sinks[name] else { throw WiringError(name) }
       var deadLetters: (sender: GateSender, schema: Schema, source: String)?
-      for (source, outputs) in wiring.kept where outputs.deadLetters != name {
-        if let sender = links.sender(from: .sink(name), to: .sink(outputs.deadLetters)) {
-          deadLetters = (sender, job.keptSchema(outputs.deadLetters), source)
-        }
+      if let source = wiring.source(ofSink: name), let outputs = wiring.kept[source],
+        let sender = links.sender(from: .sink(name), to: .sink(outputs.deadLetters))
+      {
+        deadLetters = (sender, job.keptSchema(outputs.deadLetters), source)
       }
       return SinkActor(
         SinkActor.Configuration(
@@ -225,13 +238,15 @@ struct RegionBuilder: Sendable {
     let reader = try await connector.open(partition, at: position, end: endOffsets?[partition])
     let board = job.boards.partition(partition)
     return try PartitionActor(
-      try configuration(partition, source, state, links), reader: reader, lane: job.lanes.assign(index),
+      try configuration(
+        partition, source, state, links, mayBeFollowed: endOffsets == nil && connector.discoversPartitions),
+      reader: reader, lane: job.lanes.assign(index),
       inbox: Inbox(capacity: 256), coordinator: job.events, board: board, stageWatermarks: watermarks,
       clock: job.clock, logger: job.logger)
   }
 
   private func configuration(
-    _ partition: PartitionID, _ source: JobGraph.Source, _ state: PartitionState?, _ links: Links
+    _ partition: PartitionID, _ source: JobGraph.Source, _ state: PartitionState?, _ links: Links, mayBeFollowed: Bool
   ) throws -> PartitionActor.Configuration {
     let sender = Wiring.Sender.partition(partition)
     var feeds: [StageFeed] = []
@@ -268,7 +283,7 @@ struct RegionBuilder: Sendable {
       batchRows: job.settings.batchRows, linger: job.settings.batchLinger,
       idleTimeout: try table.options.duration("idle_timeout", default: job.settings.idleTimeout / 1000) * 1000,
       maxFuture: try table.options.duration("max_future", default: Self.dayMicroseconds),
-      restored: PartitionSnapshot(state),
+      restored: PartitionSnapshot(state), mayBeFollowed: mayBeFollowed,
       branches: branches, stages: feeds, sinks: sinks, deadLetters: kept.dead, late: kept.late,
       keptSchemas: keptSchemas(partition.source), keyGroupCount: job.settings.keyGroups,
       groupLimit: PartialAggregator.defaultGroupLimit)

@@ -24,7 +24,7 @@ public protocol SinkConnector: Sendable {
   func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter
 
   /// Makes one pending commit visible, atomically with the position, exactly once (see ``PendingCommit/decide(stored:owner:)``).
-  /// A returned call means: durable. Tried again by the caller when the error is transient.
+  /// A returned call means: durable. Tried again by the caller unless the error is fatal.
   /// - Returns: what became of the rows; rows that the target refused have been kept durably with the same commit.
   /// - Throws: ``SinkError``, ``PositionConflict``.
   func commit(_ pending: PendingCommit, owner: JobOwner, files: any PendingFileStore) async throws -> CommitOutcome
@@ -220,9 +220,9 @@ public struct RowRejection: Hashable, Sendable {
 public struct SinkError: Error, CustomStringConvertible {
   /// What to do about it.
   public enum Severity: Hashable, Sendable {
-    /// The committer tries again by itself: connection lost, server restarting, serialization failure.
+    /// A commit is tried again without end: connection lost, server restarting, serialization failure.
     case transient
-    /// Restart the region.
+    /// A writer's failure restarts the region. A commit is tried again a few times, then the job ends.
     case failed
     /// Stop: configuration or the target must change first.
     case fatal

@@ -60,12 +60,24 @@ public protocol SourceConnector: Sendable {
   /// - Throws: ``SourceError``.
   func partitions() async throws -> [PartitionID]
 
-  /// Whether partitions can appear while the job runs.
+  /// Whether partitions can appear while the job runs. A job with such a source does not end by itself.
   var discoversPartitions: Bool { get }
+
+  /// How often to look for partitions, in nanoseconds; `nil`: as often as the settings say.
+  var discoveryInterval: Int64? { get }
 
   /// For each partition: the offset that is its end now; for `--until-end` and lag.
   /// - Throws: ``SourceError``.
   func endOffsets(_ partitions: [PartitionID]) async throws -> [PartitionID: Int64]
+
+  /// Decides about partitions that the checkpoint knows and that are not there now. Those that are let pass keep their
+  /// positions: one that comes back goes on where it was.
+  ///
+  /// - Parameters:
+  ///   - partitions: the partitions that are not there; at least one.
+  ///   - found: the partitions of the checkpoint that are.
+  /// - Throws: ``SourceError`` when what they hold would be lost, or read twice under another name.
+  func checkMissing(_ partitions: [PartitionID], found: [PartitionID]) async throws(SourceError)
 
   /// Opens a partition. `end` bounds it: the reader reports the end when it reaches that offset.
   /// - Throws: ``SourceError``.
@@ -77,6 +89,11 @@ public protocol SourceConnector: Sendable {
 
   /// Closes the connection after every reader was closed.
   func close() async
+}
+
+extension SourceConnector {
+  /// As the settings say.
+  public var discoveryInterval: Int64? { nil }
 }
 
 /// A source failed.

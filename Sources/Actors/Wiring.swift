@@ -43,7 +43,9 @@ struct Wiring {
     }
     let keptNames = Set(kept.values.flatMap { [$0.deadLetters, $0.late] })
     for sink in graph.sinks.map(\.name) where !keptNames.contains(sink) {
-      if let outputs = self.outputs(ofSink: sink) { add(Sender.sink(sink), to: Receiver.sink(outputs.deadLetters)) }
+      if let outputs = source(ofSink: sink).flatMap({ kept[$0] }) {
+        add(Sender.sink(sink), to: Receiver.sink(outputs.deadLetters))
+      }
     }
     let ordered = graph.sinks.map(\.name) + keptNames.sorted()
     sinks = ordered.enumerated().filter { ordered.firstIndex(of: $0.element) == $0.offset }.map(\.element)
@@ -96,12 +98,11 @@ struct Wiring {
     return below.map { self.source(ofStage: $0) } ?? ""
   }
 
-  private func outputs(ofSink sink: String) -> KeptOutputs? {
-    for source in graph.sources where source.branches.contains(where: { $0.destination == .sink(sink) }) {
-      return kept[source.table.name]
-    }
-    let stage = graph.stages.indices.first { graph.stages[$0].destination == .sink(sink) }
-    return stage.flatMap { kept[self.source(ofStage: $0)] }
+  /// The first source, by name, whose rows reach `sink`; what the sink refuses is kept under its name.
+  func source(ofSink sink: String) -> String? {
+    let direct = graph.sources.filter { source in source.branches.contains { $0.destination == .sink(sink) } }
+    let stages = graph.stages.indices.filter { graph.stages[$0].destination == .sink(sink) }
+    return (direct.map(\.table.name) + stages.map { source(ofStage: $0) }).min()
   }
 }
 

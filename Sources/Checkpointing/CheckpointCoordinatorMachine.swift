@@ -6,7 +6,7 @@ public struct CheckpointPolicy: Hashable, Sendable {
   public var minimumPause: Int64
   /// A checkpoint that has not completed after this time is abandoned.
   public var timeout: Int64
-  /// So many checkpoints may wait for the slowest sink; then the sources pause.
+  /// So many checkpoints may wait for the slowest sink, or for a manifest that can be stored; then the sources pause.
   public var maxBacklog: Int
   /// So many of the newest checkpoints are kept.
   public var retain: Int
@@ -60,7 +60,7 @@ public enum CheckpointAction: Hashable, Sendable {
   case commit(SealedCommit)
   /// The checkpoint will not complete. Its barrier may still be under way; what sinks seal for it is carried over.
   case abandon(CheckpointID, reason: String)
-  /// A sink's backlog is full.
+  /// A sink's backlog is full, or that of epochs which no manifest names.
   case pauseSources
   /// The backlog has room again.
   case resumeSources
@@ -113,6 +113,8 @@ public struct CheckpointCoordinatorMachine: Sendable {
   private var finalCheckpoint: CheckpointID?
   private var hasFinished = false
   private var reported = CheckpointID(0)
+  /// After a failure: when the next checkpoint may start, unless somebody asks for one anew.
+  private var retryAt = Int64.min
 
   /// Whether the sources are paused.
   public private(set) var isPaused = false
@@ -166,18 +168,29 @@ public struct CheckpointCoordinatorMachine: Sendable {
     sinks.values.map(\.committed).min() ?? stored.last ?? CheckpointID(0)
   }
 
-  /// How many stored checkpoints the slowest sink has not committed, those that wait for its interval left out.
-  public var backlog: Int { sinks.values.map { max(0, $0.pending.count - $0.allowance) }.max() ?? 0 }
+  /// How many epochs the slowest sink has sealed and not committed, those that wait for its interval left out.
+  public var backlog: Int { sinks.values.map { uncommitted($0) + unstored($0) }.max() ?? 0 }
+
+  private func uncommitted(_ sink: SinkProgress) -> Int { max(0, sink.pending.count - sink.allowance) }
+
+  /// Epochs of abandoned checkpoints; they are committed once a later manifest names them.
+  private func unstored(_ sink: SinkProgress) -> Int {
+    let current = inFlight
+    return sink.sealed.count { $0 != current }
+  }
+
+  /// Whether another checkpoint would only add to what the sinks have to commit. Epochs that no manifest names need one.
+  private var mustWaitForSinks: Bool { sinks.values.contains { uncommitted($0) >= policy.maxBacklog } }
 
   /// When ``timeAdvanced(to:)`` has something to do; `nil`: not before another event.
   public var nextDeadline: Int64? {
     switch phase {
     case .idle:
       let isStopped = participants.isEmpty || finalCheckpoint != nil || hasFinished
-      if isStopped || (isPaused && !isFinalWanted) { return nil }
-      if isFinalWanted { return lastEnd }
-      return wanted != nil
-        ? lastEnd + policy.minimumPause : max(lastStart + policy.interval, lastEnd + policy.minimumPause)
+      if isStopped || (mustWaitForSinks && !isFinalWanted) { return nil }
+      if isFinalWanted { return max(lastEnd, retryAt) }
+      let afterPause = max(lastEnd + policy.minimumPause, retryAt)
+      return wanted != nil ? afterPause : max(lastStart + policy.interval, afterPause)
     case .collecting(_, _, let startedAt, _): return startedAt + policy.timeout
     case .storing: return nil
     }
@@ -212,7 +225,7 @@ public struct CheckpointCoordinatorMachine: Sendable {
       guard now - startedAt >= policy.timeout else { return [] }
       let names = missing.sorted().prefix(5).joined(separator: ", ")
       let more = missing.count > 5 ? " and \(missing.count - 5) more" : ""
-      return giveUp("no answer in time from \(names)\(more)", now: now)
+      return giveUp("no answer in time from \(names)\(more)", now: now) + updatePause()
     case .storing:
       return []
     }
@@ -221,6 +234,7 @@ public struct CheckpointCoordinatorMachine: Sendable {
   /// Somebody asks for a checkpoint. While one is in flight, another follows it.
   public mutating func triggered(now: Int64) -> [CheckpointAction] {
     wanted = .manual
+    retryAt = now
     return timeAdvanced(to: now)
   }
 
@@ -235,6 +249,7 @@ public struct CheckpointCoordinatorMachine: Sendable {
   /// The job is to end: the sources have stopped, one more checkpoint follows.
   public mutating func finalRequested(now: Int64) -> [CheckpointAction] {
     isFinalWanted = true
+    retryAt = now
     return timeAdvanced(to: now)
   }
 
@@ -273,6 +288,7 @@ public struct CheckpointCoordinatorMachine: Sendable {
     phase = .idle
     lastEnd = now
     consecutiveFailures = 0
+    retryAt = now
     stored.append(checkpoint)
     for commit in sealed {
       sinks[commit.sink]?.sealed.removeAll { $0 == commit.checkpoint }
@@ -288,7 +304,7 @@ public struct CheckpointCoordinatorMachine: Sendable {
   /// The manifest, or state that it names, could not be stored.
   public mutating func manifestFailed(_ checkpoint: CheckpointID, reason: String, now: Int64) -> [CheckpointAction] {
     guard case .storing(checkpoint, _, _, _) = phase else { return [] }
-    return giveUp(reason, now: now)
+    return giveUp(reason, now: now) + updatePause()
   }
 
   /// A sink has committed an epoch durably, or had done so before.
@@ -313,9 +329,9 @@ public struct CheckpointCoordinatorMachine: Sendable {
 
 extension CheckpointCoordinatorMachine {
   private mutating func startIfPossible(_ trigger: CheckpointTrigger, now: Int64) -> [CheckpointAction] {
-    guard !hasFinished, finalCheckpoint == nil else { return [] }
+    guard !hasFinished, finalCheckpoint == nil, now >= retryAt else { return [] }
     if trigger != .final {
-      guard !isPaused else { return [] }
+      guard !mustWaitForSinks else { return [] }
       // Who asks by hand does not wait for the pause.
       guard trigger == .manual || now - lastEnd >= policy.minimumPause else { return [] }
     }
@@ -353,10 +369,16 @@ extension CheckpointCoordinatorMachine {
       phase = .idle
       lastEnd = now
       consecutiveFailures += 1
+      retryAt = now + backOff
       // What was asked for is still owed.
       if trigger == .manual { wanted = .manual }
       return [.abandon(checkpoint, reason: reason)]
     }
+  }
+
+  /// The interval, but not more than a second, doubled with every failure in succession up to 30 s.
+  private var backOff: Int64 {
+    min(30_000_000_000, min(policy.interval, 1_000_000_000) << Int64(min(consecutiveFailures - 1, 20)))
   }
 
   private mutating func dispatchCommits() -> [CheckpointAction] {

@@ -1,3 +1,5 @@
+import Columnar
+
 /// A checkpoint as it was found in the store: usable, or not and why.
 public struct CheckpointCandidate: Hashable, Sendable {
   /// The checkpoint's number.
@@ -72,14 +74,23 @@ public enum Compatibility: Hashable, Sendable {
   }
 
   /// Compares the whole of a manifest with the plan that is about to run.
+  ///
+  /// - Parameters:
+  ///   - manifest: the manifest.
+  ///   - signature: the signature of the plan.
+  ///   - keyGroupCount: into how many key groups keyed state is split now.
+  ///   - sources: the plan's source tables.
   public static func check(
-    _ manifest: Manifest, signature: [String: String], keyGroupCount: Int
+    _ manifest: Manifest, signature: [String: String], keyGroupCount: Int, sources: Set<String>
   ) -> Compatibility {
     var changes: [String] = []
     if case .refused(let found) = check(stored: manifest.stateSignature, current: signature) { changes = found }
     if manifest.keyGroupCount != keyGroupCount {
       changes.append(
         "the number of key groups changed: the checkpoint has \(manifest.keyGroupCount), now it is \(keyGroupCount)")
+    }
+    for source in Set(manifest.partitions.map(\.partition.source)).subtracting(sources).sorted() {
+      changes.append("source '\(source)' is gone: its positions would be lost")
     }
     return changes.isEmpty ? .compatible : .refused(changes)
   }

@@ -105,7 +105,8 @@ package struct InputGateMachine<Element, Waiter> {
   /// The consumer found nothing. Returns the waiter when it must not wait after all.
   package mutating func consumerWaited(waiter: Waiter, isCancelled: Bool) -> Waiter? {
     precondition(consumer == nil, "a gate has one consumer")
-    let isReady = inputs.contains { !$0.isHeld && $0.count > 0 }
+    // By index: an input that is looked at as a whole is copied, and its ring retained.
+    let isReady = inputs.indices.contains { !inputs[$0].isHeld && inputs[$0].count > 0 }
     if isCancelled || closing != nil || unfinished == 0 || isReady { return waiter }
     consumer = waiter
     return nil

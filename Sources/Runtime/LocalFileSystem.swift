@@ -4,6 +4,9 @@ import Synchronization
 
 /// The operating system's files.
 public struct LocalFileSystem: FileSystem {
+  /// How often a lock is tried again, 10 ms apart.
+  private static let lockAttempts = 100
+
   /// The file system that this process sees.
   public init() {}
 
@@ -76,7 +79,12 @@ public struct LocalFileSystem: FileSystem {
   /// See ``FileSystem/lock(_:mode:)``.
   public func lock(_ path: String, mode: UInt32) throws -> any FileLock {
     let file = try LocalFile(path, flags: O_RDWR | O_CREAT, mode: mode, "open the lock file")
-    let code = weir_lock_file(file.descriptor)
+    var code = weir_lock_file(file.descriptor)
+    // Who only asks whether it is locked holds it for a moment: it is refused only when it stays so for a second.
+    for _ in 0..<Self.lockAttempts where code == EWOULDBLOCK {
+      usleep(10_000)
+      code = weir_lock_file(file.descriptor)
+    }
     guard code == 0 else { throw FileFailure("lock the file", path, code: code) }
     guard ftruncate(file.descriptor, 0) == 0 else { throw Self.failure("write the lock file", path) }
     try Array("\(getpid())\n".utf8).withUnsafeBytes { try file.write($0) }

@@ -257,16 +257,22 @@ public final class LocalSnapshotStore: SnapshotStore {
 
   /// Removes checkpoints that never got their manifest, and pending files that no manifest names.
   private func removeLeftovers(_ numbers: [CheckpointID]) throws {
-    var named: [CheckpointID: Set<String>] = [:]
+    for number in numbers where try files.size(folder(number) + "/" + Self.manifestName) == nil {
+      try files.removeDirectory(folder(number), first: Self.manifestName)
+    }
+    try removeStrayFiles()
+  }
+
+  /// Removes pending files that no manifest names.
+  public func removeStrayFiles() throws {
+    var named = state.withLock { $0.pendingFiles }
     var isReadable = true
-    for number in numbers {
-      guard let bytes = try files.read(folder(number) + "/" + Self.manifestName) else {
-        try files.removeDirectory(folder(number), first: Self.manifestName)
-        continue
-      }
+    // Not only what this process has stored without an error: a manifest whose name was not flushed is there as well.
+    for number in try Self.checkpointNumbers(directory, files) {
+      guard let bytes = try files.read(folder(number) + "/" + Self.manifestName) else { continue }
       if let json = try? ManifestFile.decode(bytes), let manifest = try? Manifest(json: json) {
         named[number] = manifest.pendingFiles
-      } else {
+      } else if named[number] == nil {
         isReadable = false
       }
     }

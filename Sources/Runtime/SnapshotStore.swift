@@ -34,6 +34,11 @@ public protocol SnapshotStore: Sendable {
   /// - Throws: ``SnapshotStoreError``.
   func delete(through checkpoint: CheckpointID) throws
 
+  /// Removes pending files that no manifest names. Only while nobody writes any: when the store is opened, and between two
+  /// regions.
+  /// - Throws: ``SnapshotStoreError``.
+  func removeStrayFiles() throws
+
   /// Lets another process open the store.
   func close()
 }
@@ -111,6 +116,9 @@ public actor SnapshotStoreActor {
 
   /// See ``SnapshotStore/checkpoints()``.
   public func checkpoints() throws -> [CheckpointCandidate] { try store.checkpoints() }
+
+  /// See ``SnapshotStore/removeStrayFiles()``.
+  public func removeStrayFiles() throws { try store.removeStrayFiles() }
 
   /// See ``SnapshotStore/delete(through:)``.
   public func delete(through checkpoint: CheckpointID) throws { try store.delete(through: checkpoint) }

@@ -117,6 +117,11 @@ public struct SimulatedSource: SourceConnector {
     return ends
   }
 
+  /// Partitions stay.
+  public func checkMissing(_ partitions: [PartitionID], found: [PartitionID]) async throws(SourceError) {
+    throw SourceError(source: topic.source, partition: partitions.first, severity: .fatal, message: "it went away")
+  }
+
   /// Opens a partition.
   public func open(_ partition: PartitionID, at position: ReadPosition, end: Int64?) async throws
     -> sending any PartitionReader

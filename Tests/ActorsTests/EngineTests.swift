@@ -34,7 +34,8 @@ struct EngineTests {
 
   struct Targets: Sendable {
     let byName: [String: FakeTarget] = [
-      "totals": FakeTarget(), "big": FakeTarget(), "dead": FakeTarget(), "late": FakeTarget()
+      "totals": FakeTarget(), "big": FakeTarget(), "dead": FakeTarget(), "late": FakeTarget(),
+      "picky": FakeTarget()
     ]
     func rows(_ name: String) -> [String] { byName[name]?.content.withLock { $0.rows } ?? [] }
     var result: Result {
@@ -59,7 +60,9 @@ struct EngineTests {
 
   static func engine(
     _ records: [[String]], _ targets: Targets, directory: String, parallelism: Int, faults: FaultPlan,
-    pipeline: String = EngineTests.pipeline, others: [String: [[String]]] = [:]
+    pipeline: String = EngineTests.pipeline, others: [String: [[String]]] = [:], grows: Bool = false,
+    reportNanoseconds: Int64 = 0,
+    flags: [String: String] = [:], wrap: (LocalSnapshotStore) -> any SnapshotStore = { $0 }
   ) throws -> (Engine, LocalSnapshotStore) {
     let plan = try SQLFile.plan(pipeline, fileName: "test.sql") { _ in nil }
     let settings = try Settings(
@@ -67,14 +70,18 @@ struct EngineTests {
         "WEIR_PARALLELISM": "\(parallelism)", "WEIR_CHECKPOINT_INTERVAL": "10ms", "WEIR_MAX_RESTARTS": "1000",
         "WEIR_RESTART_BACKOFF": "1ms", "WEIR_RESTART_BACKOFF_MAX": "2ms", "WEIR_CHANNEL_BATCHES": "2",
         "WEIR_BATCH_ROWS": "50", "WEIR_BATCH_LINGER": "1ms", "WEIR_CHECKPOINT_DIR": directory
-      ], environment: [:])
+      ].merging(flags) { $1 }, environment: [:])
     let store = try LocalSnapshotStore(directory: directory, job: "test", random: SystemRandom())
     @Sendable func sink(_ name: String) throws -> any SinkConnector {
       guard let target = targets.byName[name] else { throw FormatError("no target \(name)") }
       return FakeSink(name: name, target: target, faults: faults)
     }
     let factory = ConnectorFactory(
-      source: { table, _ in FakeSource(name: table.name, records: others[table.name] ?? records, faults: faults) },
+      source: { table, _ in
+        FakeSource(
+          name: table.name, records: others[table.name] ?? records, faults: faults, discoversPartitions: grows,
+          reportNanoseconds: reportNanoseconds)
+      },
       decoder: { _, scan, partition in
         DecoderConfiguration(
           schema: scan, format: .json, partition: partition, eventTimeColumn: scan.index(of: "ts"),
@@ -83,7 +90,7 @@ struct EngineTests {
       sink: { try sink($0.name) }, deadLetters: { _ in try sink("dead") }, late: { _ in try sink("late") })
     let engine = Engine(
       plan: plan, job: "test", settings: settings, factory: factory,
-      store: SnapshotStoreActor(store: store, lane: Lane(name: "store")), clock: SystemClock(),
+      store: SnapshotStoreActor(store: wrap(store), lane: Lane(name: "store")), clock: SystemClock(),
       random: SystemRandom(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     return (engine, store)
   }
@@ -208,6 +215,165 @@ struct EngineTests {
     #expect(targets.rows("totals").count == 5, "one row a window: \(totals)")
     #expect(targets.rows("late").count == 3, "seconds 12 to 14 came after their window had fired")
     #expect(targets.rows("late").allSatisfy { $0.contains("\"late\"") })
+  }
+
+  @Test("a partition that was away goes on where it was when it comes back")
+  func partitionComesBack() async throws {
+    let records = Self.records(seed: 19)
+    let (expected, _) = try await Self.reference(records)
+    let targets = Targets()
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let none = FaultPlan(seed: 0, faults: 0)
+    for present in [records, [records[0]], records] {
+      let (engine, store) = try Self.engine(present, targets, directory: directory, parallelism: 2, faults: none)
+      _ = try await engine.run()
+      store.close()
+    }
+    #expect(targets.result == expected)
+  }
+
+  @Test("a job whose source may grow goes on at the end, with its last windows open; --until-end closes them")
+  func waitsForMore() async throws {
+    let targets = Targets()
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let none = FaultPlan(seed: 0, faults: 0)
+    let records = [Self.rows(from: 1_767_225_600_000, count: 12)]
+    let (engine, store) = try Self.engine(
+      records, targets, directory: directory, parallelism: 2, faults: none, grows: true)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { _ = try await engine.run() }
+      group.addTask {
+        for _ in 0..<500 where targets.rows("big").count < 12 || targets.rows("totals").count < 2 {
+          try await SystemClock().sleep(for: 20_000_000)
+        }
+        try await SystemClock().sleep(for: 100_000_000)
+        #expect(await engine.status().state == .running)
+        engine.stop()
+      }
+      try await group.waitForAll()
+    }
+    store.close()
+    #expect(targets.rows("totals").count == 2 && targets.rows("big").count == 12)
+    let (last, lastStore) = try Self.engine(
+      records, targets, directory: directory, parallelism: 2, faults: none, grows: true)
+    _ = try await last.run(untilEnd: true)
+    lastStore.close()
+    #expect(targets.rows("totals").count == 3 && targets.rows("big").count == 12 && targets.rows("late").isEmpty)
+  }
+
+  @Test("a job whose first checkpoint does not complete is not ready, and says what it waits for")
+  func firstCheckpointStalls() async throws {
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let isSlow = SlowStore.Switch()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      let (engine, store) = try Self.engine(
+        [Self.rows(from: 1_767_225_600_000, count: 12)], Targets(), directory: directory, parallelism: 1,
+        faults: FaultPlan(seed: 0, faults: 0), grows: true, flags: ["WEIR_STALL_TIMEOUT": "1s"]
+      ) { SlowStore($0, isSlow) }
+      group.addTask { _ = try await engine.run() }
+      group.addTask {
+        var readiness = Readiness(isReady: true, reason: "")
+        for _ in 0..<500 where !readiness.reason.contains("no checkpoint for") {
+          try await SystemClock().sleep(for: 20_000_000)
+          readiness = await engine.readiness()
+        }
+        #expect(!readiness.isReady && readiness.reason.contains("its state is being stored"), "\(readiness.reason)")
+        isSlow.turnOff()
+        engine.stop()
+      }
+      try await group.waitForAll()
+      store.close()
+    }
+  }
+
+  @Test("--until-end asks a source again that cannot say yet where it ends")
+  func untilEndTriesAgain() async throws {
+    let records = Self.records(seed: 23)
+    let (expected, _) = try await Self.reference(records)
+    let targets = Targets()
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let (engine, store) = try Self.engine(
+      records, targets, directory: directory, parallelism: 2, faults: FaultPlan(seed: 1, faults: 3))
+    let summary = try await engine.run(untilEnd: true)
+    store.close()
+    #expect(targets.result == expected && summary.restarts == 3)
+  }
+
+  @Test("a source that takes its time over what it is told holds up no checkpoint")
+  func slowReports() async throws {
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      let (engine, store) = try Self.engine(
+        [Self.rows(from: 1_767_225_600_000, count: 12)], Targets(), directory: directory, parallelism: 1,
+        faults: FaultPlan(seed: 0, faults: 0), grows: true, reportNanoseconds: 2_000_000_000)
+      group.addTask { _ = try await engine.run() }
+      group.addTask {
+        var completed = 0
+        for _ in 0..<600 where completed < 10 {
+          try await SystemClock().sleep(for: 20_000_000)
+          completed = await engine.status().checkpoints.count { $0.state == .completed }
+        }
+        #expect(completed >= 10, "12 s would do for 6 of them if each waited for the source")
+        engine.stop()
+      }
+      try await group.waitForAll()
+      store.close()
+    }
+  }
+
+  @Test("a row that a sink refuses is kept under a source that feeds the sink, also when others share the table")
+  func refusedRowNamesItsSource() async throws {
+    let targets = Targets()
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let sources = (0..<8).map { number in
+      """
+      CREATE TABLE s\(number) (k text, ts timestamptz) WITH (connector = 'kafka', topic = 't', brokers = 'none',
+        event_time = 'ts', max_future = '36500 days', dead_letter = 'dead');
+      INSERT INTO big SELECT k FROM s\(number);
+
+      """
+    }
+    let statement = """
+      INSERT INTO picky SELECT k, window_start, count(*) FROM tumble(s5, ts, INTERVAL '5 seconds') GROUP BY k, window_start;
+      """
+    let sinks = [
+      "dead (source text)", "big (k text)",
+      "picky (k text, window_start timestamptz, n bigint, PRIMARY KEY (k, window_start))"
+    ]
+    let pipeline = sinks.map { "CREATE TABLE \($0) WITH (connector = 'blackhole');\n" } + sources + [statement]
+    let (engine, store) = try Self.engine(
+      [Self.rows(from: 1_767_225_600_000, count: 1)], targets, directory: directory, parallelism: 1,
+      faults: FaultPlan(seed: 0, faults: 0),
+      pipeline: pipeline.joined())
+    _ = try await engine.run()
+    store.close()
+    #expect(targets.rows("dead") == ["{\"source\":\"s5\"}"])
+  }
+
+  @Test("a source that is gone from the plan is refused: its positions would be lost")
+  func refusesLostSource() async throws {
+    let targets = Targets()
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let none = FaultPlan(seed: 0, faults: 0)
+    let records = [Self.rows(from: 1_767_225_600_000, count: 10)]
+    let (engine, store) = try Self.engine(records, targets, directory: directory, parallelism: 1, faults: none)
+    _ = try await engine.run()
+    store.close()
+    let before = targets.result
+    let renamed = Self.pipeline.replacingOccurrences(of: "events", with: "happenings")
+    let (other, otherStore) = try Self.engine(
+      records, targets, directory: directory, parallelism: 1, faults: none, pipeline: renamed)
+    let error = await #expect(throws: IncompatibleCheckpoint.self) { try await other.run() }
+    #expect(error?.description.contains("source 'events' is gone") == true)
+    otherStore.close()
+    #expect(targets.result == before)
   }
 
   @Test("sources of different times do not make each other's rows late when the job is restored")

@@ -2,6 +2,7 @@ import Actors
 import Checkpointing
 import Columnar
 import Formats
+import Glibc
 import Runtime
 import Synchronization
 
@@ -33,16 +34,19 @@ struct FakeSource: SourceConnector {
   let name: String
   let records: [[String]]
   let faults: FaultPlan
-
-  var discoversPartitions: Bool { false }
+  var discoversPartitions = false
 
   func partitions() async throws -> [PartitionID] {
     records.indices.map { PartitionID(source: name, name: String($0)) }
   }
 
   func endOffsets(_ partitions: [PartitionID]) async throws -> [PartitionID: Int64] {
-    Dictionary(uniqueKeysWithValues: partitions.map { ($0, Int64(records[Int($0.name) ?? 0].count)) })
+    if faults.strikes(oneIn: 1) { throw SourceError(source: name, severity: .failed, message: "made to fail") }
+    return Dictionary(uniqueKeysWithValues: partitions.map { ($0, Int64(records[Int($0.name) ?? 0].count)) })
   }
+
+  /// As with files: partitions may go and come back.
+  func checkMissing(_ partitions: [PartitionID], found: [PartitionID]) async throws(SourceError) {}
 
   func open(
     _ partition: PartitionID, at position: ReadPosition, end: Int64?
@@ -52,7 +56,11 @@ struct FakeSource: SourceConnector {
     return FakeReader(partition: partition, records: records[Int(partition.name) ?? 0], next: start, faults: faults)
   }
 
-  func report(committed positions: SourcePositions) async {}
+  /// As long as a broker takes that is away.
+  var reportNanoseconds: Int64 = 0
+  func report(committed positions: SourcePositions) async {
+    if reportNanoseconds > 0 { try? await SystemClock().sleep(for: reportNanoseconds) }
+  }
   func close() async {}
 }
 
@@ -121,7 +129,9 @@ struct FakeSink: SinkConnector {
     }
   }
 
-  func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter { FakeWriter() }
+  func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter {
+    FakeWriter(refusesAll: name == "picky")
+  }
 
   func commit(
     _ pending: PendingCommit, owner: JobOwner, files: any PendingFileStore
@@ -177,8 +187,12 @@ struct FakeSink: SinkConnector {
 final class FakeWriter: SinkWriter {
   private var bytes: [UInt8] = []
   private var rows = 0
+  private let refusesAll: Bool
+
+  init(refusesAll: Bool = false) { self.refusesAll = refusesAll }
 
   func write(_ batch: Batch) throws -> [RowRejection] {
+    if refusesAll { return (0..<batch.count).map { RowRejection(row: $0, message: "not wanted") } }
     JSONRowEncoder(batch.schema).append(batch, to: &bytes)
     rows += batch.count
     return []
@@ -195,4 +209,45 @@ final class FakeWriter: SinkWriter {
   }
 
   func close() {}
+}
+
+/// A store that takes as long for a manifest as the test likes.
+final class SlowStore: SnapshotStore {
+  final class Switch: Sendable {
+    private let isOn = Mutex(true)
+
+    func turnOff() { isOn.withLock { $0 = false } }
+
+    /// Blocks the store's lane, as a slow disk would.
+    func wait() { while isOn.withLock({ $0 }) { usleep(1000) } }
+  }
+
+  private let store: LocalSnapshotStore
+  private let isSlow: Switch
+
+  init(_ store: LocalSnapshotStore, _ isSlow: Switch) {
+    self.store = store
+    self.isSlow = isSlow
+  }
+
+  var owner: JobOwner { store.owner }
+  var pendingFiles: any PendingFileStore { store.pendingFiles }
+  var highestCheckpoint: CheckpointID { store.highestCheckpoint }
+
+  func storeState(
+    _ content: [UInt8], operator name: String, keyGroups: Range<Int>, checkpoint: CheckpointID
+  ) throws -> StateFile {
+    try store.storeState(content, operator: name, keyGroups: keyGroups, checkpoint: checkpoint)
+  }
+
+  func storeManifest(_ manifest: Manifest) throws -> Int {
+    isSlow.wait()
+    return try store.storeManifest(manifest)
+  }
+
+  func loadState(_ file: StateFile) throws -> [UInt8] { try store.loadState(file) }
+  func checkpoints() throws -> [CheckpointCandidate] { try store.checkpoints() }
+  func delete(through checkpoint: CheckpointID) throws { try store.delete(through: checkpoint) }
+  func removeStrayFiles() throws { try store.removeStrayFiles() }
+  func close() { store.close() }
 }

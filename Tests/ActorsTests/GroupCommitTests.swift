@@ -115,11 +115,35 @@ struct GroupCommitTests {
   @Test("sinks of one interval stay due together, whenever each of them was committed last")
   func schedule() {
     var schedule = CommitSchedule()
-    #expect(schedule.isDue(10, at: 0) && schedule.isDue(0, at: 0))
+    func isDue(_ interval: Int64, at now: Int64) -> Bool { schedule.isDue(interval, at: now, isFull: false) }
+    #expect(isDue(10, at: 0) && isDue(0, at: 0))
     schedule.committed(10, at: 5)
     schedule.committed(0, at: 5)
-    #expect(!schedule.isDue(10, at: 14) && schedule.isDue(10, at: 15) && schedule.isDue(0, at: 5))
-    #expect(schedule.isDue(20, at: 5) && schedule.next([10, 20]) == 15)
+    #expect(!isDue(10, at: 14) && isDue(10, at: 15) && isDue(0, at: 5))
+    #expect(isDue(20, at: 5) && schedule.next([10, 20]) == 15)
+  }
+
+  @Test("transient failures are tried again without end, unexplained ones five times in succession, fatal ones never")
+  func patience() {
+    typealias Severities = [SinkError.Severity]
+    let most = CommitPatience.failedMax
+    let course =
+      Severities(repeating: .transient, count: 100) + Severities(repeating: .failed, count: most - 1) + [.transient]
+      + Severities(repeating: .failed, count: most)
+    var patience = CommitPatience()
+    let answers = course.map { patience.mayTryAgain(after: $0) }
+    #expect(answers == Array(repeating: true, count: course.count - 1) + [false])
+    #expect(patience.failures == course.count)
+    var other = CommitPatience()
+    #expect(other.mayTryAgain(after: .fatal) == false)
+  }
+
+  @Test("an interval without end overflows nothing, and ends when as many commits wait as may")
+  func endlessInterval() {
+    var schedule = CommitSchedule()
+    schedule.committed(.max, at: 5)
+    #expect(schedule.next([.max]) == .max)
+    #expect(!schedule.isDue(.max, at: .max - 1, isFull: false) && schedule.isDue(.max, at: 6, isFull: true))
   }
 }
 

@@ -67,16 +67,16 @@ struct CoordinatorMachineTests {
     _ = machine.acknowledged("a", id(1), now: second)
     #expect(machine.timeAdvanced(to: 11 * second) == [.abandon(id(1), reason: "no answer in time from b, window")])
     #expect(machine.consecutiveFailures == 1)
-    #expect(machine.timeAdvanced(to: 11 * second) == [.injectBarrier(id(2), .interval)])
+    #expect(machine.timeAdvanced(to: 12 * second) == [.injectBarrier(id(2), .interval)])
     // The late answer of the other sink: its rows are in nobody else's epoch either.
-    #expect(machine.acknowledged("b", id(1), now: 11 * second).isEmpty)
+    #expect(machine.acknowledged("b", id(1), now: 12 * second).isEmpty)
     #expect(
-      acknowledgeAll(&machine, 2, now: 11 * second) == [
+      acknowledgeAll(&machine, 2, now: 12 * second) == [
         .storeManifest(id(2), sealed: [epoch("a", 1), epoch("a", 2), epoch("b", 1), epoch("b", 2)])
       ])
     #expect(
-      machine.manifestStored(id(2), now: 12 * second - 1) == [.commit(epoch("a", 1)), .commit(epoch("b", 1))])
-    #expect(machine.committed(epoch("a", 1), now: 12 * second - 1) == [.commit(epoch("a", 2))])
+      machine.manifestStored(id(2), now: 13 * second - 1) == [.commit(epoch("a", 1)), .commit(epoch("b", 1))])
+    #expect(machine.committed(epoch("a", 1), now: 13 * second - 1) == [.commit(epoch("a", 2))])
     #expect(machine.consecutiveFailures == 0)
   }
 
@@ -90,6 +90,42 @@ struct CoordinatorMachineTests {
     let actions = acknowledgeAll(&machine, 2, now: 2 * second)
     #expect(
       actions == [.storeManifest(id(2), sealed: [epoch("a", 1), epoch("a", 2), epoch("b", 1), epoch("b", 2)])])
+  }
+
+  @Test("while no manifest can be stored the sources pause, and each attempt waits longer than the one before")
+  func storeAway() {
+    var machine = machine(maxBacklog: 3)
+    var now = second
+    for (number, delay) in zip(UInt64(1)..., [1, 2, 4, 8, 16, 30, 30] as [Int64]) {
+      #expect(machine.timeAdvanced(to: now - 1).isEmpty)
+      #expect(machine.timeAdvanced(to: now) == [.injectBarrier(id(number), .interval)])
+      _ = acknowledgeAll(&machine, number, now: now)
+      let actions = machine.manifestFailed(id(number), reason: "disk full", now: now)
+      #expect(actions.contains(.pauseSources) == (number == 3), "after \(number) failures")
+      now += delay * second
+      #expect(machine.nextDeadline == now)
+    }
+    #expect(machine.isPaused && machine.backlog == 7)
+    // The way out: a manifest that names all of them, then their commits.
+    #expect(machine.triggered(now: now - second) == [.injectBarrier(id(8), .manual)])
+    _ = acknowledgeAll(&machine, 8, now: now)
+    #expect(machine.manifestStored(id(8), now: now) == [.commit(epoch("a", 1)), .commit(epoch("b", 1))])
+    #expect(machine.isPaused && machine.nextDeadline == nil)
+    for number in UInt64(1)...8 {
+      for sink in ["a", "b"] { _ = machine.committed(epoch(sink, number), now: now) }
+    }
+    #expect(!machine.isPaused && machine.backlog == 0)
+  }
+
+  @Test("a final checkpoint that cannot be stored is not tried again at once")
+  func finalBacksOff() {
+    var machine = machine()
+    #expect(machine.finalRequested(now: 0) == [.injectBarrier(id(1), .final)])
+    _ = acknowledgeAll(&machine, 1, now: 0)
+    _ = machine.manifestFailed(id(1), reason: "disk full", now: 0)
+    #expect(machine.nextDeadline == second)
+    #expect(machine.timeAdvanced(to: second - 1).isEmpty)
+    #expect(machine.timeAdvanced(to: second) == [.injectBarrier(id(2), .final)])
   }
 
   @Test("a restarted region voids what was sealed, and answers of the old one mean nothing")

@@ -78,8 +78,14 @@ struct ManifestTests {
     #expect(changes[0].contains("'a' changed") && changes[0].contains("sum(x)") && changes[0].contains("sum(y)"))
     #expect(changes[1].contains("'b' is gone"))
     #expect(changes[2].contains("'c' is new"))
-    #expect(Compatibility.check(Self.manifest(1), signature: ["w": "sum(x)"], keyGroupCount: 128) == .compatible)
-    guard case .refused = Compatibility.check(Self.manifest(1), signature: ["w": "sum(x)"], keyGroupCount: 64) else {
+    func check(keyGroups: Int = 128, sources: Set<String> = ["s"]) -> Compatibility {
+      Compatibility.check(
+        Self.manifest(1), signature: ["w": "sum(x)"], keyGroupCount: keyGroups, sources: sources)
+    }
+    #expect(check() == .compatible)
+    #expect(check(sources: ["s", "new"]) == .compatible)
+    #expect(check(sources: ["renamed"]) == .refused(["source 's' is gone: its positions would be lost"]))
+    guard case .refused = check(keyGroups: 64) else {
       Issue.record("expected a refusal of another number of key groups")
       return
     }

@@ -86,13 +86,35 @@ final class FileSourceTests {
     #expect(
       try await pattern.connector.partitions().map(\.name) == ["x1.json", "x2.json"].map { directory.path + "/" + $0 })
     let source = try fixture(directory.path, ["discovery_interval": "1 s"])
-    #expect(source.connector.discoversPartitions)
+    #expect(source.connector.discoversPartitions && source.connector.discoveryInterval == 1_000_000_000)
+    #expect(pattern.connector.discoversPartitions == false)
     #expect(try await source.connector.partitions().map(\.name) == ["other.txt", "x1.json", "x2.json"])
     try write("{\"n\":4}\n", to: "x3.json")
     #expect(try await source.connector.partitions().count == 4)
     #expect(try await source.read(source.partition("x3.json"), at: .beginning).integers() == [4])
     let nothing = try fixture(directory.path + "/none*")
     await #expect(throws: SourceError.self) { _ = try await nothing.connector.partitions() }
+  }
+
+  @Test("files may be deleted; another spelling of the path, which would read all of them again, is refused")
+  func missingFiles() async throws {
+    for name in ["m1.json", "m2.json"] { try write("{\"n\":1}\n", to: name) }
+    let path = directory.path
+    func check(_ path: String, missing: [String], found: [String] = []) async throws {
+      let source = try fixture(path)
+      try await source.connector.checkMissing(missing.map(source.partition), found: found.map(source.partition))
+    }
+    try await check(path, missing: ["old.json"])
+    try await check(path + "/*.json", missing: [path + "/old.json"])
+    try await check(path + "/m1*", missing: [path + "/m2.json"], found: [path + "/m1.json"])
+    let respelt = [
+      (path, [path + "/m1.json"]), (path + "/*.json", ["m1.json", "m2.json"]), (path + "/m1.json", ["m1.json"]),
+      (path + "/m1.json", ["-"]), ("-", [path + "/m1.json"])
+    ]
+    for (path, known) in respelt {
+      let error = await #expect(throws: SourceError.self) { try await check(path, missing: known) }
+      #expect(error?.severity == .fatal && error?.message.contains("'path' was changed") == true)
+    }
   }
 
   @Test("a CSV file's header names its values, in any order; quoted values may contain line ends")
@@ -139,6 +161,7 @@ final class FileSourceTests {
       (["connector": "carrier-pigeon"], "option connector"), (["connector": "file"], "option path"),
       (["connector": "file", "path": "x", "format": "xml"], "option format"),
       (["connector": "file", "path": "x", "delimiter": "ab"], "option delimiter"),
+      (["connector": "file", "path": "x", "discovery_interval": "0 s"], "option discovery_interval"),
       (["connector": "kafka", "topic": "t"], "'brokers'"),
       (["connector": "kafka", "brokers": "b:1"], "option topic"),
       (["connector": "kafka", "brokers": "b:1", "topic": "t", "kafka.no.such": "1"], "'kafka.no.such'"),

@@ -54,6 +54,21 @@ struct GeneratorSourceTests {
     #expect(other.strings(6) != all.strings(6))
   }
 
+  @Test("fewer partitions than the checkpoint knows are refused")
+  func fewerPartitions() async throws {
+    let connectors = [
+      try fixture(["partitions": "2"]),
+      try SourceFixture(
+        ["connector": "nexmark", "events": "10", "partitions": "2"], columns: [Field("event_type", .integer)])
+    ]
+    for source in connectors {
+      let error = await #expect(throws: SourceError.self) {
+        try await source.connector.checkMissing([source.partition("2")], found: [source.partition("0")])
+      }
+      #expect(error?.severity == .fatal && error?.message.contains("'partitions' was changed") == true)
+    }
+  }
+
   @Test("the rate bounds rows by the engine's clock")
   func rate() async throws {
     let clock = ManualClock()

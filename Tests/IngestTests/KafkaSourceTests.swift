@@ -249,6 +249,22 @@ struct KafkaSourceTests {
     await source.connector.close()
   }
 
+  @Test(
+    "a partition of the checkpoint that no topic of the option has is refused; one that a broker may not know yet is asked for again"
+  )
+  func missingPartitions() async throws {
+    let source = try fixture("kept")
+    for (name, severity, text) in [
+      ("gone/0", SourceError.Severity.fatal, "'topic' was changed"), ("kept/7", .failed, "made anew with fewer")
+    ] {
+      let error = await #expect(throws: SourceError.self) {
+        try await source.connector.checkMissing([source.partition(name)], found: [source.partition("kept/0")])
+      }
+      #expect(error?.severity == severity && error?.message.contains(text) == true)
+    }
+    await source.connector.close()
+  }
+
   @Test("offsets are reported under the group's name, and a wrong one never stops reading")
   func reports() async throws {
     try broker.createTopic("report", partitions: 1)

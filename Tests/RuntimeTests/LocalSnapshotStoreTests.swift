@@ -1,5 +1,6 @@
 import Checkpointing
 import Columnar
+import Dispatch
 import Glibc
 import Runtime
 import Testing
@@ -71,6 +72,16 @@ struct LocalSnapshotStoreTests {
     #expect(try open(directory, job: "other").owner.attempt == 1)
     first.close()
     #expect(try open(directory).owner.attempt > 1)
+  }
+
+  @Test("a lock that is held for a moment only is waited for")
+  func shortLock() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/lock"
+    let probe = try LocalFileSystem().lock(path, mode: 0o600)
+    // On a thread of its own: the lock blocks this one, and other tests may need the pool's.
+    DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(100)) { probe.release() }
+    try LocalFileSystem().lock(path, mode: 0o600).release()
   }
 
   @Test("two copies of a directory are two owners, however often each is opened")
@@ -181,6 +192,23 @@ struct LocalSnapshotStoreTests {
     #expect(Files.exists(path))
     unlink(path)
     #expect(try store.checkpoints().allSatisfy { $0.manifest == nil && $0.problems[0].contains(path) })
+  }
+
+  @Test("between two regions the files go that no manifest names, and only those")
+  func strayFiles() throws {
+    let directory = TemporaryDirectory()
+    let store = try open(directory)
+    let (kept, keptPath) = try store.pendingFiles.create(sink: "s")
+    Files.write([1], to: keptPath)
+    try self.store(1, in: store, pending: [kept])
+    let (_, strayPath) = try store.pendingFiles.create(sink: "s")
+    Files.write([2], to: strayPath)
+    try store.removeStrayFiles()
+    #expect(Files.exists(keptPath) && !Files.exists(strayPath))
+    // A manifest that is damaged later: what it names is known from before.
+    Files.write([0], to: manifestPath(store, 1))
+    try store.removeStrayFiles()
+    #expect(Files.exists(keptPath))
   }
 
   @Test("with a damaged manifest nothing pending is thrown away")

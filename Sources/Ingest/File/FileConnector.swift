@@ -21,7 +21,10 @@ public actor FileConnector: SourceConnector {
   nonisolated public var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   /// When `discovery_interval` is set.
-  nonisolated public var discoversPartitions: Bool { settings.discoversFiles }
+  nonisolated public var discoversPartitions: Bool { settings.discoveryInterval != nil }
+
+  /// The option `discovery_interval`.
+  nonisolated public var discoveryInterval: Int64? { settings.discoveryInterval }
 
   init(_ settings: FileSettings) {
     self.settings = settings
@@ -33,7 +36,7 @@ public actor FileConnector: SourceConnector {
   /// - Throws: ``SourceError`` when there is none.
   public func partitions() async throws -> [PartitionID] {
     let names = try Self.names(settings)
-    if names.isEmpty && !settings.discoversFiles {
+    if names.isEmpty && settings.discoveryInterval == nil {
       throw failure(.fatal, "no file matches '\(settings.path)'; correct the option 'path'")
     }
     fileCount = max(1, names.count)
@@ -54,6 +57,19 @@ public actor FileConnector: SourceConnector {
       ends[partition] = try size(of: descriptor, partition) ?? Int64.max
     }
     return ends
+  }
+
+  /// Files may be deleted. Only when none of the known ones is left, and none of their names is one that the option 'path'
+  /// can give, they are probably still there under other names.
+  /// - Throws: ``SourceError``.
+  public func checkMissing(_ partitions: [PartitionID], found: [PartitionID]) async throws(SourceError) {
+    guard found.isEmpty, let first = partitions.first, !partitions.contains(where: { canName($0.name) }) else { return }
+    throw failure(
+      .fatal,
+      """
+      the checkpoint knows '\(first.name)', which '\(settings.path)' cannot name: the option 'path' was changed, and files \
+      that were read would be read again. Write it as it was, or give the job another name to start anew
+      """, first)
   }
 
   /// Opens a file at a byte; a file that is now shorter, or goes on in the middle of a line, is refused.
@@ -140,6 +156,15 @@ extension FileConnector {
     guard glob(settings.path, 0, nil, &matches) == 0 else { return [] }
     let paths = (0..<Int(matches.gl_pathc)).compactMap { matches.gl_pathv[$0].map { String(cString: $0) } }
     return paths.filter { !isDirectory($0) }.sorted()
+  }
+
+  /// Whether a partition of the option 'path' can have this name.
+  private func canName(_ name: String) -> Bool {
+    if settings.path == FileSettings.standardInput || name == FileSettings.standardInput {
+      return name == settings.path
+    }
+    if Self.isDirectory(settings.path) { return !name.contains("/") }
+    return name == settings.path || fnmatch(settings.path, name, FNM_PATHNAME | FNM_PERIOD) == 0
   }
 
   private func openFile(_ partition: PartitionID) throws(SourceError) -> Int32 {

@@ -20,8 +20,8 @@ struct FileSettings {
   let columns: [String]
   let delimiter: UInt8
   let recordBytesMax: Int
-  /// Whether new files in the directory, or matching the pattern, are read as well.
-  let discoversFiles: Bool
+  /// How often to look for new files in the directory, or matching the pattern, in nanoseconds; `nil`: never.
+  let discoveryInterval: Int64?
 
   init(_ options: SourceOptions) throws(SourceError) {
     source = options.table.name
@@ -35,7 +35,11 @@ struct FileSettings {
     }
     self.delimiter = byte
     recordBytesMax = try SourceConnectors.recordBytesMax(options)
-    discoversFiles = try options.duration("discovery_interval") != nil
+    let interval = try options.duration("discovery_interval")
+    if let interval, !(10_000...86_400_000_000).contains(interval) {
+      throw options.invalid("discovery_interval", expected: "from 10ms to a day")
+    }
+    discoveryInterval = interval.map { $0 * 1000 }
   }
 
   /// Whether a first line is to be read over.

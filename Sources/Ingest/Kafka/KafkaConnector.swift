@@ -86,6 +86,20 @@ public actor KafkaConnector: SourceConnector {
       })
   }
 
+  /// A topic keeps its partitions: one is only missing when the option names other topics, when a broker does not know it
+  /// yet after a restart, or when the topic was made anew.
+  /// - Throws: ``SourceError``.
+  public func checkMissing(_ partitions: [PartitionID], found: [PartitionID]) async throws(SourceError) {
+    for partition in partitions { _ = try place(partition) }
+    guard let first = partitions.first else { return }
+    throw failure(
+      .failed,
+      """
+      the checkpoint knows it, but the topic does not have it: a broker does not know all partitions yet, or the topic was \
+      made anew with fewer. Restore it, or give the job another name to start anew
+      """, first)
+  }
+
   /// Starts to fetch a partition. An offset that is not in its log is refused, never moved.
   /// - Throws: ``SourceError``.
   public func open(_ partition: PartitionID, at position: ReadPosition, end: Int64?) async throws

@@ -44,6 +44,12 @@ public struct NexmarkConnector: SourceConnector {
     return ends
   }
 
+  /// Partitions do not go away by themselves.
+  /// - Throws: ``SourceError``.
+  public func checkMissing(_ partitions: [PartitionID], found: [PartitionID]) async throws(SourceError) {
+    for partition in partitions { _ = try number(of: partition) }
+  }
+
   /// Opens a partition at a row.
   /// - Throws: ``SourceError`` when the partition or the row does not exist.
   public func open(_ partition: PartitionID, at position: ReadPosition, end: Int64?) async throws

@@ -35,9 +35,9 @@ struct GroupKeys: Sendable {
 
   /// The memory held, in bytes.
   var memoryBytes: Int {
-    slots.capacity * MemoryLayout<Slot>.stride + hashes.capacity * 8 + longKeys.bytes.capacity
-      + (longKeys.offsets.capacity + longKeyOfGroup.capacity + newRows.capacity) * 4
-      + columns.reduce(0) { $0 + $1.memoryBytes }
+    let table = slots.capacity * MemoryLayout<Slot>.stride + hashes.capacity * 8
+    let long = longKeys.bytes.capacity + (longKeys.offsets.capacity + longKeyOfGroup.capacity + newRows.capacity) * 4
+    return columns.indices.reduce(table + long) { $0 + columns[$1].memoryBytes }
   }
 
   /// Finds or adds the group of each of `rows`, into `groups`, which has as many entries.

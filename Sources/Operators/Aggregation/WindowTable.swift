@@ -15,8 +15,9 @@ struct WindowTable: Sendable {
 
   var count: Int { keys.count }
 
+  /// Asked for at every batch: elements are reached by index, which copies none of them.
   var memoryBytes: Int {
-    keys.memoryBytes + rowCounts.capacity * 8 + accumulators.reduce(0) { $0 + $1.memoryBytes }
+    accumulators.indices.reduce(keys.memoryBytes + rowCounts.capacity * 8) { $0 + accumulators[$1].memoryBytes }
   }
 
   /// Finds or adds the groups of `rows` into `groups`, and makes room for their states.
@@ -60,8 +61,8 @@ struct WindowTable: Sendable {
 struct WindowTables: Sendable {
   private(set) var tables: [WindowTable] = []
 
-  var groupCount: Int { tables.reduce(0) { $0 + $1.count } }
-  var memoryBytes: Int { tables.reduce(0) { $0 + $1.memoryBytes } }
+  var groupCount: Int { tables.indices.reduce(0) { $0 + tables[$1].count } }
+  var memoryBytes: Int { tables.indices.reduce(0) { $0 + tables[$1].memoryBytes } }
 
   /// The index of the table of the window that begins at `start`; it is made if there is none.
   mutating func index(start: Int64, _ layout: AggregateLayout) -> Int {

@@ -63,7 +63,7 @@ extension FuzzTarget {
     for file in manifest.stateFiles { _ = file.keyGroups.count }
     _ = manifest.sourcePositions
     for commit in manifest.pendingCommits { try checkPayload(commit.payload) }
-    _ = Compatibility.check(manifest, signature: [:], keyGroupCount: 128)
+    _ = Compatibility.check(manifest, signature: [:], keyGroupCount: 128, sources: [])
     let again = try Manifest(json: try manifest.json())
     try require(again == manifest, "a manifest that changes when it is stored again")
   }
