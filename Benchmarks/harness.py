@@ -8,6 +8,7 @@ import pathlib
 import platform
 import pwd
 import resource
+import signal
 import shutil
 import socket
 import statistics
