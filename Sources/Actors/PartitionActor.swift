@@ -137,8 +137,10 @@ actor PartitionActor {
   /// Waits for data, for a command, or for the next moment at which something is due without either.
   private func sleep() async throws {
     let now = clock.monotonicNanoseconds()
+    // While it is paused, rows that have lingered stay where they are: they would be due at once, again and again.
+    let lingering = isPaused ? nil : firstWaitingAt
     let due = min(
-      firstWaitingAt.map { $0 + configuration.linger } ?? .max,
+      lingering.map { $0 + configuration.linger } ?? .max,
       now + (isIdle || isPaused ? Self.restNanoseconds : min(Self.restNanoseconds, configuration.idleTimeout)))
     // A timer stays set when something else wakes the actor first: another one is set only when it must be earlier.
     if timerAt <= now || timerAt > due {

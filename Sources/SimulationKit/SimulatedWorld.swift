@@ -118,6 +118,8 @@ public final class SimulatedWorld: @unchecked Sendable {
 
   // MARK: Running
 
+  private static let stepsMax = 5_000_000
+
   /// Runs jobs, and lets time pass when there is none, until `isDone`, a violation, or nothing is left that could happen.
   ///
   /// - Parameter deadline: the virtual time at which to stop in any case.
@@ -127,6 +129,10 @@ public final class SimulatedWorld: @unchecked Sendable {
     while violation == nil {
       if isDone() { return true }
       if now > deadline { return false }
+      guard steps < Self.stepsMax else {
+        violate("\(steps) jobs have run and it goes on, thousands of times more than a run takes: something spins")
+        return false
+      }
       if runOneJob() { continue }
       guard let next = nextMoment else { return false }
       now = max(now, next)
