@@ -23,10 +23,10 @@ struct PostgresExecution {
       return PostgresAnswer(command: "CREATE TABLE")
     case .tableIdentity, .tableTypes, .tablePrivilege, .tableColumns, .tableKeys:
       return try catalog(statement, parameters)
-    case .selectForUpdate(let name, let columns, let condition):
+    case .selectRows(let name, let columns, let condition, let locks):
       let table = try definition(name)
       let indexes = try table.indexes(of: columns)
-      let found = try matching(condition, table, parameters)
+      let found = try matching(condition, table, parameters, locks: locks)
       return select(found.map { _, row in indexes.map { table.columns[$0].type.text(row[$0]) } })
     case .insert(let name, let columns, let values):
       let table = try definition(name)
@@ -145,6 +145,11 @@ struct PostgresExecution {
   /// The row that has a key, for this transaction; nobody else can change it until the transaction ends.
   private func find(_ key: [UInt8], _ index: Int, _ table: PostgresTableDefinition) throws -> Int64? {
     try server.lock(PostgresLock(name: "\(table.name) \(index)", key: key), transaction)
+    return look(key, index, table)
+  }
+
+  /// The row that has a key, as this transaction sees it now.
+  private func look(_ key: [UInt8], _ index: Int, _ table: PostgresTableDefinition) -> Int64? {
     if let changed = transaction.changes.tables[table.name]?.index[index][key] { return changed }
     return server.tables[table.name]?.index[index][key]
   }
@@ -160,9 +165,10 @@ struct PostgresExecution {
     transaction.changes.tables[table.name] = changes
   }
 
-  /// Rows whose columns, among them a whole key, have these values; locked.
+  /// Rows whose columns, among them a whole key, have these values.
   private func matching(
-    _ condition: [(String, PostgresStatement.Operand)], _ table: PostgresTableDefinition, _ parameters: [String?]
+    _ condition: [(String, PostgresStatement.Operand)], _ table: PostgresTableDefinition, _ parameters: [String?],
+    locks: Bool = true
   ) throws -> [(Int64, [Value])] {
     let columns = try table.indexes(of: condition.map(\.0))
     guard let index = table.keys.firstIndex(where: { Set($0.columns) == Set(columns) }) else {
@@ -172,8 +178,8 @@ struct PostgresExecution {
     for (column, part) in zip(columns, condition) {
       wanted[column] = try value(part.1, table.columns[column].type, parameters)
     }
-    guard let key = table.key(wanted, table.keys[index].columns), let number = try find(key, index, table),
-      let row = row(number, table)
+    guard let key = table.key(wanted, table.keys[index].columns),
+      let number = locks ? try find(key, index, table) : look(key, index, table), let row = row(number, table)
     else { return [] }
     return [(number, row)]
   }
@@ -377,7 +383,8 @@ extension PostgresStatement {
   /// Whether the statement reads or writes rows that others may have locked.
   var touchesRows: Bool {
     switch self {
-    case .selectForUpdate, .insert, .update, .insertStaged, .keepStaged, .deleteLatest, .upsertLatest: true
+    case .selectRows(_, _, _, let locks): locks
+    case .insert, .update, .insertStaged, .keepStaged, .deleteLatest, .upsertLatest: true
     default: false
     }
   }

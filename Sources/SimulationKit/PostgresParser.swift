@@ -135,8 +135,9 @@ struct PostgresParser {
     try word("from")
     let table = try name()
     let condition = try condition()
-    try expect("for update")
-    return .selectForUpdate(table, columns: columns, condition: condition)
+    let locks = take("for")
+    if locks { try word("update") }
+    return .selectRows(table, columns: columns, condition: condition, locks: locks)
   }
 
   private mutating func creation() throws -> PostgresStatement {

@@ -24,7 +24,8 @@ enum PostgresStatement {
   case createSchema
   case createTable(PostgresTableDefinition, isTemporary: Bool)
   case tableIdentity, tablePrivilege, tableColumns, tableKeys, tableTypes
-  case selectForUpdate(PostgresName, columns: [String], condition: [(String, Operand)])
+  /// `locks`: with `FOR UPDATE`.
+  case selectRows(PostgresName, columns: [String], condition: [(String, Operand)], locks: Bool)
   case insert(PostgresName, columns: [String], values: [Operand])
   case update(PostgresName, values: [(String, Operand)], condition: [(String, Operand)])
   case insertStaged(PostgresName, columns: [String])
