@@ -90,6 +90,12 @@ struct PostgresParser {
     ),
     (
       """
+      SELECT count(*) > 0 FROM pg_index WHERE (indisunique OR indisexclusion) AND indrelid IN (
+        SELECT to_regclass($1) UNION ALL SELECT relid FROM pg_partition_tree(to_regclass($1)))
+      """, .tableHasKeys
+    ),
+    (
+      """
       SELECT a.attname, a.attnotnull OR t.typnotnull, a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
         a.attgenerated <> '' OR a.attidentity = 'a', format_type(a.atttypid, a.atttypmod), a.atttypid,
         coalesce(b.typname, t.typname), CASE WHEN b.oid IS NULL THEN a.atttypmod ELSE t.typtypmod END,
@@ -213,7 +219,7 @@ struct PostgresParser {
     try word("from")
     if !takeSymbol("(") {
       guard try name() == .stage else { throw Unknown(expected: "the stage") }
-      return .insertStaged(table, columns: columns)
+      return .insertStaged(table, columns: columns, range: try ordinals())
     }
     let latest = try latest()
     try expect("WHERE NOT s.\"weir.delete\" ON CONFLICT")
@@ -259,13 +265,7 @@ struct PostgresParser {
     let keys = try list()
     try symbol("*")
     try expect("FROM pg_temp.weir_stage")
-    var range: Range<Int64>?
-    if take("where") {
-      try expect("\"weir.ordinal\" >=")
-      let lower = try number()
-      try expect("AND \"weir.ordinal\" <")
-      range = Int64(lower)..<Int64(try number())
-    }
+    let range = try ordinals()
     try expect("order by")
     for key in keys {
       guard try identifier() == key else { throw Unknown(expected: "the keys of DISTINCT ON") }
@@ -273,6 +273,15 @@ struct PostgresParser {
     }
     try expect("\"weir.ordinal\" DESC) AS s")
     return PostgresStatement.Latest(keys: keys, range: range)
+  }
+
+  /// The condition by which a part of the stage is taken, if there is one.
+  private mutating func ordinals() throws -> Range<Int64>? {
+    guard take("where") else { return nil }
+    try expect("\"weir.ordinal\" >=")
+    let lower = try number()
+    try expect("AND \"weir.ordinal\" <")
+    return Int64(lower)..<Int64(try number())
   }
 
   // MARK: Parts
