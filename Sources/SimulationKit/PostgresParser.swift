@@ -55,7 +55,8 @@ struct PostgresParser {
 
   private static let settings: Set<String> = [
     "timezone", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout",
-    "standard_conforming_strings"
+    "standard_conforming_strings", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count",
+    "tcp_user_timeout"
   ]
 
   private mutating func setting() throws -> PostgresStatement {
@@ -79,6 +80,12 @@ struct PostgresParser {
     (
       """
       SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+      """, .setting
+    ),
+    (
+      """
+      SELECT set_config('client_connection_check_interval', '5s', false)
+      WHERE current_setting('server_version_num')::int >= 140000
       """, .setting
     ),
     ("SELECT oid, relkind FROM pg_class WHERE oid = to_regclass($1)", .tableIdentity),
