@@ -11,6 +11,8 @@ public final class PostgresConnection: PostgresSession {
   /// How long the server keeps a transaction, and its locks, whose client sends no next statement: one that was stopped,
   /// or whose machine is gone. Not so amid a `COPY`: there the server waits for data as long as the connection lasts.
   public static let idleInTransactionMilliseconds = 15_000
+  /// How long a statement may wait for a lock.
+  public static let lockTimeoutMilliseconds = 30_000
 
   private let handle: OpaquePointer
   private let isStopping: @Sendable () -> Bool

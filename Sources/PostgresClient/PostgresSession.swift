@@ -67,10 +67,11 @@ extension PostgresSession {
   /// - Throws: ``PostgresFailure``.
   public func prepareSession() throws {
     let timeout = PostgresConnection.statementTimeoutMilliseconds
+    let lock = PostgresConnection.lockTimeoutMilliseconds
     let idle = PostgresConnection.idleInTransactionMilliseconds
     try run(
       """
-      SET timezone = 'UTC'; SET statement_timeout = \(timeout); SET lock_timeout = 30000;
+      SET timezone = 'UTC'; SET statement_timeout = \(timeout); SET lock_timeout = \(lock);
       SET idle_in_transaction_session_timeout = \(idle); SET standard_conforming_strings = on;
       SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
       SET tcp_user_timeout = 30000;

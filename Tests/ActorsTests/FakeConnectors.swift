@@ -99,6 +99,8 @@ final class FakeTarget: Sendable {
     var rows: [String] = []
     var position: SinkPosition?
     var commits = 0
+    /// Why nobody may take it over.
+    var refusal: SinkError?
   }
 
   let content = Mutex(Content())
@@ -112,6 +114,7 @@ struct FakeSink: SinkConnector {
 
   func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID {
     try target.content.withLock { content in
+      if let refusal = content.refusal { throw refusal }
       switch owner.claim(sink: name, stored: content.position, newest: newest) {
       case .claim(let position):
         content.position = position
@@ -195,4 +198,17 @@ final class FakeWriter: SinkWriter {
   }
 
   func close() {}
+}
+
+/// A clock on which it is at once as late as somebody waits for.
+final class HurryingClock: EngineClock {
+  private let now = Mutex<Int64>(0)
+
+  func wallMicroseconds() -> Int64 { monotonicNanoseconds() / 1000 }
+  func monotonicNanoseconds() -> Int64 { now.withLock { $0 } }
+
+  func notify(_ signal: Signal, at nanoseconds: Int64) {
+    now.withLock { $0 = max($0, nanoseconds) }
+    signal.notify()
+  }
 }
