@@ -189,8 +189,8 @@ let package = Package(
     .testTarget(
       name: "SinksTests",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Parquet", "Iceberg", "Ingest", "Sinks",
-        "CRdkafka", "IcebergSupport", "SimulationKit", "TestSupport",
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Parquet", "PostgresClient", "Iceberg",
+        "Ingest", "Sinks", "CRdkafka", "IcebergSupport", "SimulationKit", "TestSupport",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),

@@ -65,7 +65,7 @@ extension Engine {
     }
     // One that cannot be taken over yet does not hold up the others: it may wait for just what their former owners left.
     var waiting = context.sinks.sorted { $0.key < $1.key }
-    let deadline = clock.monotonicNanoseconds() + Self.patience
+    let start = clock.monotonicNanoseconds()
     while true {
       var failed: [(sink: (key: String, value: SinkBinding), error: SinkError)] = []
       for sink in waiting {
@@ -77,7 +77,7 @@ extension Engine {
         }
       }
       guard let first = failed.first else { return }
-      try await rest(after: first.error, deadline)
+      try await rest(after: first.error, since: start)
       waiting = failed.map(\.sink)
     }
   }
@@ -96,12 +96,18 @@ extension Engine {
   /// How long a sink may be out of reach at the start, in nanoseconds: services of one deployment start in any order.
   private static let patience: Int64 = 30_000_000_000
 
-  /// Waits before sinks are asked again.
-  private func rest(after error: SinkError, _ deadline: Int64) async throws {
-    guard clock.monotonicNanoseconds() < deadline else {
-      throw SinkError(sink: error.sink, severity: .fatal, message: "not reachable for 30 s: \(error.message)")
+  /// Waits before sinks are asked again. One that answers, and is held by somebody else, is waited for until they let go.
+  private func rest(after error: SinkError, since start: Int64) async throws {
+    let patience = Self.patience + error.heldNanoseconds
+    let isHeld = error.heldNanoseconds > 0
+    guard clock.monotonicNanoseconds() - start < patience else {
+      let what = isHeld ? "another process still commits to it" : "not reachable"
+      throw SinkError(
+        sink: error.sink, severity: .fatal, message: "\(what) after \(patience / 1_000_000_000) s: \(error.message)")
     }
-    logger.warning("a sink is not reachable yet", metadata: ["error": "\(error)"])
+    logger.warning(
+      isHeld ? "another process still commits to a sink" : "a sink is not reachable yet",
+      metadata: ["error": "\(error)"])
     try await clock.sleep(for: 1_000_000_000)
   }
 

@@ -234,12 +234,15 @@ public struct SinkError: Error, CustomStringConvertible {
   public let severity: Severity
   /// What was expected, what came, what to do.
   public let message: String
+  /// For how long at most somebody else holds what the sink needs, in nanoseconds; 0: nobody does.
+  public let heldNanoseconds: Int64
 
   /// A failure of `sink`.
-  public init(sink: String, severity: Severity, message: String) {
+  public init(sink: String, severity: Severity, message: String, heldNanoseconds: Int64 = 0) {
     self.sink = sink
     self.severity = severity
     self.message = message
+    self.heldNanoseconds = heldNanoseconds
   }
 
   /// The sink and the message.

@@ -8,9 +8,11 @@ import Glibc
 public final class PostgresConnection: PostgresSession {
   /// How long a statement may take, in milliseconds; the client waits a little longer than the server.
   public static let statementTimeoutMilliseconds = 300_000
-  /// How long the server keeps a transaction, and its locks, whose client sends nothing: one that was stopped, or whose
-  /// machine is gone. Shorter than a successor waits for a sink when it starts.
+  /// How long the server keeps a transaction, and its locks, whose client sends no next statement: one that was stopped,
+  /// or whose machine is gone. Not so amid a `COPY`: there the server waits for data as long as the connection lasts.
   public static let idleInTransactionMilliseconds = 15_000
+  /// How long a statement may wait for a lock.
+  public static let lockTimeoutMilliseconds = 30_000
 
   private let handle: OpaquePointer
   private let isStopping: @Sendable () -> Bool
@@ -131,7 +133,10 @@ public final class PostgresConnection: PostgresSession {
       let count = min(bytes.count - position, 1 << 20)
       let start = bytes.baseAddress.map { ($0 + position).assumingMemoryBound(to: CChar.self) }
       switch PQputCopyData(handle, start, Int32(count)) {
-      case 1: position += count
+      case 1:
+        position += count
+        // Otherwise libpq would take any amount, and keep what the server does not.
+        try flush()
       case 0: try flush()
       default: throw connectionFailure()
       }

@@ -62,17 +62,30 @@ public struct PostgresSessionRequest: Sendable {
 public typealias PostgresSessionOpener = @Sendable (PostgresSessionRequest) throws -> sending any PostgresSession
 
 extension PostgresSession {
-  /// Makes the session fit for commits that must last: UTC, time limits for statements and locks, and no commit that
-  /// answers before it is durable.
+  /// Makes the session fit for commits that must last: UTC, time limits for statements and locks, a server that finds
+  /// out within half a minute that its client is gone, and no commit that answers before it is durable.
   /// - Throws: ``PostgresFailure``.
   public func prepareSession() throws {
     let timeout = PostgresConnection.statementTimeoutMilliseconds
+    let lock = PostgresConnection.lockTimeoutMilliseconds
     let idle = PostgresConnection.idleInTransactionMilliseconds
     try run(
       """
-      SET timezone = 'UTC'; SET statement_timeout = \(timeout); SET lock_timeout = 30000;
+      SET timezone = 'UTC'; SET statement_timeout = \(timeout); SET lock_timeout = \(lock);
       SET idle_in_transaction_session_timeout = \(idle); SET standard_conforming_strings = on;
+      SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
+      SET tcp_user_timeout = 30000;
       SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
       """)
+    do {
+      // It matters while a statement waits or works: then the server neither sends nor reads.
+      try run(
+        """
+        SELECT set_config('client_connection_check_interval', '5s', false)
+        WHERE current_setting('server_version_num')::int >= 140000
+        """)
+    } catch let failure as PostgresFailure where failure.code == "22023" {
+      // The server's operating system cannot tell.
+    }
   }
 }

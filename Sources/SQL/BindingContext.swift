@@ -80,7 +80,7 @@ struct Scope: Sendable {
 
 extension Expression {
   /// The expression without places in the text, for comparing.
-  var withoutLocations: Expression {
+  package var withoutLocations: Expression {
     rewritten { expression in
       expression.location == nil ? nil : Expression(expression.kind, type: expression.type)
     }

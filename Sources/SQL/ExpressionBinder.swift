@@ -27,13 +27,20 @@ struct AggregateCollector: Sendable {
   /// The column by which expressions refer to the call, from ``firstIndex`` on so that no column of the input has it;
   /// the group binder replaces it by the aggregate's real column. Equal calls are computed once.
   mutating func add(_ call: AggregateCall, offset: Int) -> Int {
-    let same = AggregateCall(
-      function: call.function, argument: call.argument?.withoutLocations, isDistinct: call.isDistinct,
-      filter: call.filter?.withoutLocations, type: call.type)
-    if let known = calls.firstIndex(of: same) { return Self.firstIndex + known }
-    calls.append(same)
+    let plain = call.withoutLocations
+    if let known = calls.firstIndex(where: { $0.withoutLocations == plain }) { return Self.firstIndex + known }
+    calls.append(call)
     offsets.append(offset)
     return Self.firstIndex + calls.count - 1
+  }
+}
+
+extension AggregateCall {
+  /// The same call, equal to others that are written elsewhere.
+  fileprivate var withoutLocations: AggregateCall {
+    AggregateCall(
+      function: function, argument: argument?.withoutLocations, isDistinct: isDistinct,
+      filter: filter?.withoutLocations, type: type)
   }
 }
 

@@ -21,7 +21,7 @@ struct PostgresExecution {
     case .createTable(let definition, let isTemporary):
       create(definition, isTemporary: isTemporary)
       return PostgresAnswer(command: "CREATE TABLE")
-    case .tableIdentity, .tableTypes, .tablePrivilege, .tableColumns, .tableKeys:
+    case .tableIdentity, .tableTypes, .tableHasKeys, .tablePrivilege, .tableColumns, .tableKeys:
       return try catalog(statement, parameters)
     case .selectRows(let name, let columns, let condition, let locks):
       let table = try definition(name)
@@ -37,7 +37,7 @@ struct PostgresExecution {
       return PostgresAnswer(command: "INSERT 0 1")
     case .update(let name, let values, let condition):
       return try update(name, values, condition, parameters)
-    case .insertStaged(let name, let columns): return try insertStaged(name, columns)
+    case .insertStaged(let name, let columns, let range): return try insertStaged(name, columns, range)
     case .keepStaged(let name): return try keepStaged(name, parameters)
     case .deleteLatest(let name, let latest): return try delete(name, latest)
     case .upsertLatest(let name, let columns, let latest, let updates):
@@ -86,13 +86,17 @@ struct PostgresExecution {
     let wanted = (parameters.first ?? nil) ?? ""
     if case .tablePrivilege = statement { return select([["t", "weir"]]) }
     let isByName =
-      if case .tableIdentity = statement { true } else if case .tableTypes = statement { true } else { false }
+      switch statement {
+      case .tableIdentity, .tableTypes, .tableHasKeys: true
+      default: false
+      }
     let found =
       isByName
       ? try? definition(PostgresParser.name(wanted))
       : server.tables.values.map(\.definition).first { String($0.identity) == wanted }
     guard let found else { return select([]) }
     switch statement {
+    case .tableHasKeys: return select([[found.keys.isEmpty ? "f" : "t"]])
     case .tableIdentity: return select([[String(found.identity), "r"]])
     case .tableTypes: return select(found.columns.map { [$0.name, String($0.type.identity)] })
     case .tableKeys:
@@ -271,9 +275,15 @@ struct PostgresExecution {
       }, table)
   }
 
-  private func insertStaged(_ name: PostgresName, _ columns: [String]) throws -> PostgresAnswer {
-    let (staged, rows) = try stage()
+  private func insertStaged(
+    _ name: PostgresName, _ columns: [String], _ range: Range<Int64>?
+  ) throws -> PostgresAnswer {
+    var (staged, rows) = try stage()
     let table = try definition(name)
+    if let range {
+      let own = try staged.indexes(of: ["weir.ordinal"])[0]
+      rows = rows.filter { if case .int64(let ordinal) = $0[own] { range.contains(ordinal) } else { false } }
+    }
     for row in rows { try insert(try assigned(row, staged, columns, table), into: table) }
     return PostgresAnswer(command: "INSERT 0 \(rows.count)")
   }
@@ -355,9 +365,10 @@ struct PostgresExecution {
   private func keepStaged(_ name: PostgresName, _ parameters: [String?]) throws -> PostgresAnswer {
     let (staged, rows) = try stage()
     let table = try definition(name)
-    let own = try staged.indexes(of: ["weir.ordinal", "weir.delete"])
+    let ordinal = try staged.indexes(of: ["weir.ordinal"])[0]
+    let own = [ordinal] + [staged.index(of: "weir.delete")].compactMap(\.self)
     let wanted = Value.int64(parameters[4].flatMap { Int64($0) } ?? -1)
-    guard let row = rows.first(where: { $0[own[0]] == wanted }) else { return select([]) }
+    guard let row = rows.first(where: { $0[ordinal] == wanted }) else { return select([]) }
     var json: [UInt8] = []
     for (index, column) in staged.columns.enumerated() where !own.contains(index) {
       json.append(contentsOf: json.isEmpty ? "{".utf8 : ",".utf8)
@@ -376,16 +387,5 @@ struct PostgresExecution {
     values.append((target, kept))
     try insert(complete(values, table), into: table)
     return PostgresAnswer(rows: [[table.columns[target].type.text(kept)]], command: "INSERT 0 1")
-  }
-}
-
-extension PostgresStatement {
-  /// Whether the statement reads or writes rows that others may have locked.
-  var touchesRows: Bool {
-    switch self {
-    case .selectRows(_, _, _, let locks): locks
-    case .insert, .update, .insertStaged, .keepStaged, .deleteLatest, .upsertLatest: true
-    default: false
-    }
   }
 }

@@ -55,7 +55,8 @@ struct PostgresParser {
 
   private static let settings: Set<String> = [
     "timezone", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout",
-    "standard_conforming_strings"
+    "standard_conforming_strings", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count",
+    "tcp_user_timeout"
   ]
 
   private mutating func setting() throws -> PostgresStatement {
@@ -81,12 +82,24 @@ struct PostgresParser {
       SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
       """, .setting
     ),
+    (
+      """
+      SELECT set_config('client_connection_check_interval', '5s', false)
+      WHERE current_setting('server_version_num')::int >= 140000
+      """, .setting
+    ),
     ("SELECT oid, relkind FROM pg_class WHERE oid = to_regclass($1)", .tableIdentity),
     ("SELECT has_table_privilege($1::oid, $2), current_user", .tablePrivilege),
     (
       """
       SELECT attname, atttypid FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
       """, .tableTypes
+    ),
+    (
+      """
+      SELECT count(*) > 0 FROM pg_index WHERE (indisunique OR indisexclusion) AND indrelid IN (
+        SELECT to_regclass($1) UNION ALL SELECT relid FROM pg_partition_tree(to_regclass($1)))
+      """, .tableHasKeys
     ),
     (
       """
@@ -213,7 +226,7 @@ struct PostgresParser {
     try word("from")
     if !takeSymbol("(") {
       guard try name() == .stage else { throw Unknown(expected: "the stage") }
-      return .insertStaged(table, columns: columns)
+      return .insertStaged(table, columns: columns, range: try ordinals())
     }
     let latest = try latest()
     try expect("WHERE NOT s.\"weir.delete\" ON CONFLICT")
@@ -259,13 +272,7 @@ struct PostgresParser {
     let keys = try list()
     try symbol("*")
     try expect("FROM pg_temp.weir_stage")
-    var range: Range<Int64>?
-    if take("where") {
-      try expect("\"weir.ordinal\" >=")
-      let lower = try number()
-      try expect("AND \"weir.ordinal\" <")
-      range = Int64(lower)..<Int64(try number())
-    }
+    let range = try ordinals()
     try expect("order by")
     for key in keys {
       guard try identifier() == key else { throw Unknown(expected: "the keys of DISTINCT ON") }
@@ -273,6 +280,15 @@ struct PostgresParser {
     }
     try expect("\"weir.ordinal\" DESC) AS s")
     return PostgresStatement.Latest(keys: keys, range: range)
+  }
+
+  /// The condition by which a part of the stage is taken, if there is one.
+  private mutating func ordinals() throws -> Range<Int64>? {
+    guard take("where") else { return nil }
+    try expect("\"weir.ordinal\" >=")
+    let lower = try number()
+    try expect("AND \"weir.ordinal\" <")
+    return Int64(lower)..<Int64(try number())
   }
 
   // MARK: Parts

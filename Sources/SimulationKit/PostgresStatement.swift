@@ -23,16 +23,25 @@ enum PostgresStatement {
   case advisoryLock(String)
   case createSchema
   case createTable(PostgresTableDefinition, isTemporary: Bool)
-  case tableIdentity, tablePrivilege, tableColumns, tableKeys, tableTypes
+  case tableIdentity, tablePrivilege, tableColumns, tableKeys, tableTypes, tableHasKeys
   /// `locks`: with `FOR UPDATE`.
   case selectRows(PostgresName, columns: [String], condition: [(String, Operand)], locks: Bool)
   case insert(PostgresName, columns: [String], values: [Operand])
   case update(PostgresName, values: [(String, Operand)], condition: [(String, Operand)])
-  case insertStaged(PostgresName, columns: [String])
+  case insertStaged(PostgresName, columns: [String], range: Range<Int64>?)
   case keepStaged(PostgresName)
   case deleteLatest(PostgresName, Latest)
   case upsertLatest(PostgresName, columns: [String], Latest, updates: [String])
   case copy(PostgresName, columns: [String])
+
+  /// Whether the statement reads or writes rows that others may have locked.
+  var touchesRows: Bool {
+    switch self {
+    case .selectRows(_, _, _, let locks): locks
+    case .insert, .update, .insertStaged, .keepStaged, .deleteLatest, .upsertLatest: true
+    default: false
+    }
+  }
 }
 
 /// A table's name; without a schema it is in `public`.

@@ -21,7 +21,9 @@ enum SinkFailures {
         case .unexpected: .failed
         case .data, .fatal: .fatal
         }
-      return SinkError(sink: sink, severity: severity, message: failure.description + failure.hint)
+      return SinkError(
+        sink: sink, severity: severity, message: failure.description + failure.hint,
+        heldNanoseconds: failure.heldNanoseconds)
     case let damage as SpillReader.Damage:
       return SinkError(sink: sink, severity: .fatal, message: damage.description)
     case let failure as FileFailure:

@@ -61,7 +61,7 @@ struct EngineTests {
   static func engine(
     _ records: [[String]], _ targets: Targets, directory: String, parallelism: Int, faults: FaultPlan,
     pipeline: String = EngineTests.pipeline, others: [String: [[String]]] = [:], grows: Bool = false,
-    reportNanoseconds: Int64 = 0,
+    reportNanoseconds: Int64 = 0, clock: any EngineClock = SystemClock(),
     flags: [String: String] = [:], wrap: (LocalSnapshotStore) -> any SnapshotStore = { $0 }
   ) throws -> (Engine, LocalSnapshotStore) {
     let plan = try SQLFile.plan(pipeline, fileName: "test.sql") { _ in nil }
@@ -90,7 +90,7 @@ struct EngineTests {
       sink: { try sink($0.name) }, deadLetters: { _ in try sink("dead") }, late: { _ in try sink("late") })
     let engine = Engine(
       plan: plan, job: "test", settings: settings, factory: factory,
-      store: SnapshotStoreActor(store: wrap(store), lane: Lane(name: "store")), clock: SystemClock(),
+      store: SnapshotStoreActor(store: wrap(store), lane: Lane(name: "store")), clock: clock,
       random: SystemRandom(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     return (engine, store)
   }
@@ -191,6 +191,27 @@ struct EngineTests {
     await #expect(throws: PositionConflict.self) { try await other.run() }
     otherStore.close()
     #expect(targets.result == before)
+  }
+
+  @Test(
+    "a sink is waited for at the start: for long where somebody else still commits to it",
+    arguments: [
+      (0, "not reachable after 30 s: why"), (315_000_000_000, "another process still commits to it after 345 s: why")
+    ])
+  func waitsForSinks(held: Int64, message: String) async throws {
+    let targets = Targets()
+    let refusal = SinkError(sink: "big", severity: .transient, message: "why", heldNanoseconds: held)
+    targets.byName["big"]?.content.withLock { $0.refusal = refusal }
+    let directory = Self.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let clock = HurryingClock()
+    let (engine, store) = try Self.engine(
+      Self.records(seed: 1), targets, directory: directory, parallelism: 1, faults: FaultPlan(seed: 0, faults: 0),
+      clock: clock)
+    let error = await #expect(throws: SinkError.self) { _ = try await engine.run() }
+    #expect(error?.message == message)
+    #expect(clock.monotonicNanoseconds() >= held + 30_000_000_000)
+    store.close()
   }
 
   private static func rows(from start: Int64, count: Int) -> [String] {

@@ -107,6 +107,8 @@ final class FakeTarget: Sendable {
     var rows: [String] = []
     var position: SinkPosition?
     var commits = 0
+    /// Why nobody may take it over.
+    var refusal: SinkError?
   }
 
   let content = Mutex(Content())
@@ -120,6 +122,7 @@ struct FakeSink: SinkConnector {
 
   func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID {
     try target.content.withLock { content in
+      if let refusal = content.refusal { throw refusal }
       switch owner.claim(sink: name, stored: content.position, newest: newest) {
       case .claim(let position):
         content.position = position
@@ -250,4 +253,17 @@ final class SlowStore: SnapshotStore {
   func delete(through checkpoint: CheckpointID) throws { try store.delete(through: checkpoint) }
   func removeStrayFiles() throws { try store.removeStrayFiles() }
   func close() { store.close() }
+}
+
+/// A clock on which it is at once as late as somebody waits for.
+final class HurryingClock: EngineClock {
+  private let now = Mutex<Int64>(0)
+
+  func wallMicroseconds() -> Int64 { monotonicNanoseconds() / 1000 }
+  func monotonicNanoseconds() -> Int64 { now.withLock { $0 } }
+
+  func notify(_ signal: Signal, at nanoseconds: Int64) {
+    now.withLock { $0 = max($0, nanoseconds) }
+    signal.notify()
+  }
 }

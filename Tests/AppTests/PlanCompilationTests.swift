@@ -19,4 +19,18 @@ struct PlanCompilationTests {
     }
     #expect(error.map { "\($0)" }?.contains("job.sql:3:") == true, "\(String(describing: error))")
   }
+
+  @Test("in an aggregate, too", arguments: ["max(to_char(n, 'C9'))", "count(*) FILTER (WHERE t ~ '(')"])
+  func aggregated(expression: String) throws {
+    let text = """
+      CREATE TABLE numbers (n bigint, t text, ts timestamptz) WITH (connector = 'generator', event_time = 'ts');
+      CREATE TABLE nowhere (v text) WITH (connector = 'blackhole');
+      INSERT INTO nowhere
+      SELECT (\(expression))::text FROM tumble(numbers, ts, INTERVAL '1 minute') GROUP BY window_start;
+      """
+    let error = #expect(throws: CommandFailure.self) {
+      try EngineAdapter.plan(text: text, fileName: "job.sql", variables: [:])
+    }
+    #expect(error.map { "\($0)" }?.contains("job.sql:4:") == true, "\(String(describing: error))")
+  }
 }

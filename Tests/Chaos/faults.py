@@ -15,7 +15,6 @@ CONFLICT = r"another instance owns the job"
 LOCKED = r"process \d+ runs this job already"
 DAMAGED = r"newer checkpoints are damaged"
 UNUSABLE = r"no checkpoint can be used|damaged|corrupt|checksum"
-LOCK_HELD = r"not reachable for 30 s: canceling statement due to lock timeout"
 NO_SPACE = r"No space left|no space"
 
 
@@ -340,20 +339,11 @@ def copy_of(run):
 
 
 def zombie(run, job):
-    """While the first sleeps, a second one with a copy of its history takes over. The sleeper is fenced when it wakes.
-
-    When it fell asleep in the middle of a COPY, PostgreSQL holds its locks for minutes: then the second one says so and
-    ends, and whoever looks after it would start it again until the locks are gone. Here the sleeper goes on instead.
-    """
+    """While the first sleeps, a second one with a copy of its history takes over. The sleeper is fenced when it wakes."""
     job.signal(signal.SIGSTOP)
     former, target = run.checkpoints, copy_of(run)
     twin = run.start(target)
     eventually("the second instance", lambda: (twin.progress() or (0, 0))[0] > 0 or not twin.is_running, 90)
-    if not twin.is_running and re.search(LOCK_HELD, twin.last_line()):
-        run.retire(twin, codes=(3,), says=LOCK_HELD)
-        job.signal(signal.SIGCONT)
-        shutil.rmtree(target)
-        return
     run.job, run.checkpoints = twin, target
     run.settle()
     job.signal(signal.SIGCONT)

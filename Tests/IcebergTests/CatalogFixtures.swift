@@ -197,8 +197,12 @@ final class CatalogFaultyStore: ObjectStore {
 
   let inner: any ObjectStore
   private let faults = CatalogBox<[String: Fault]>([:])
+  private let closes = CatalogBox(0)
 
   init(_ inner: any ObjectStore) { self.inner = inner }
+
+  /// How often it was closed.
+  var closeCount: Int { closes.value }
 
   /// Decides about the calls `before` and `after` writing, and `read`.
   func on(_ call: String, _ fault: Fault?) { faults.change { $0[call] = fault } }
@@ -232,5 +236,8 @@ final class CatalogFaultyStore: ObjectStore {
   }
 
   func localPath(_ location: String) -> String? { inner.localPath(location) }
-  func close() async { await inner.close() }
+  func close() async {
+    closes.change { $0 += 1 }
+    await inner.close()
+  }
 }

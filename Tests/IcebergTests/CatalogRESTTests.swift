@@ -191,6 +191,32 @@ struct CatalogRESTTests {
     #expect(await CatalogFixture.failure { try await catalog.dropTable(table, purge: true) } == .notFound)
   }
 
+  @Test("closes the store of a table that it forgets")
+  func forgetsStores() async throws {
+    let script = CatalogScript { _, _ throws(HTTPTransportError) in Self.config }
+    let made = CatalogBox<[CatalogFaultyStore]>([])
+    let catalog = try await connect(script) { _ in
+      let store = CatalogFaultyStore(CatalogFixture.store())
+      made.change { $0.append(store) }
+      return store
+    }
+    let body = try table()
+    script.answering { _, _ throws(HTTPTransportError) in CatalogScript.json(body) }
+    for (count, forget) in [true, false].enumerated() {
+      let identifier = CatalogFixture.table("ns", "t\(count)")
+      // The store is made with the first location that is asked for.
+      _ = try await catalog.loadTable(identifier).store.info("file:///nonexistent")
+      #expect(made.value.count == count + 1)
+      if forget {
+        try await catalog.dropTable(identifier, purge: false)
+      } else {
+        try await catalog.renameTable(identifier, to: CatalogFixture.table("ns", "u"))
+      }
+      #expect(made.value[count].closeCount == 1)
+    }
+    await catalog.close()
+  }
+
   @Test("says that several tables cannot be committed when the server does not do that", arguments: [404, 405, 501])
   func noTransactions(status: Int) async throws {
     let script = CatalogScript { _, _ throws(HTTPTransportError) in Self.config }

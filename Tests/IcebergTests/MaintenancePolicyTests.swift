@@ -53,6 +53,12 @@ struct MaintenancePolicyTests {
     #expect(rewritten < total * 9, "every byte was rewritten \(rewritten / total) times")
   }
 
+  @Test("a table may want files of any size", arguments: [Int64.max - 1, Int64.max])
+  func anyTarget(bytes: Int64) throws {
+    let tasks = try (1...10).map { try Self.task($0, 1000) }
+    #expect(CompactionPolicy(minimumInputFiles: 4).groups(tasks, targetBytes: bytes).count == 1)
+  }
+
   @Test("a great file is not rewritten for a few small ones, unless the policy does not look at sizes")
   func growth() throws {
     let sizes: [Int64] = [1000, 1100, 900, 1000, 1200, 100 << 20]

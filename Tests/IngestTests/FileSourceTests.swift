@@ -131,6 +131,17 @@ final class FileSourceTests {
     #expect(rest.integers() == [2])
   }
 
+  @Test("a pipe, whose header would be gone for its rows, is refused without waiting for a writer")
+  func csvFromPipe() throws {
+    let path = try write("", to: "pipe.csv") + ".fifo"
+    try #require(mkfifo(path, 0o600) == 0)
+    let error = #expect(throws: SourceError.self) {
+      let source = try fixture(path, ["format": "csv"])
+      _ = try source.decoder(source.partition(path))
+    }
+    #expect(error?.message.contains("is not a regular file") == true)
+  }
+
   @Test("a CSV file without a header has the table's columns in order")
   func csvWithoutHeader() async throws {
     let source = try fixture(

@@ -32,6 +32,8 @@ struct FileSinkTests {
     try before.write(to: URL(fileURLWithPath: position))
     #expect(try await first.commit(pending).rowsApplied == rows)
     #expect(try Self.lines(directory).count == rows)
+    let kept = try FileManager.default.contentsOfDirectory(atPath: "\(directory)/_weir")
+    #expect(!kept.contains { $0.hasSuffix(".tmp") })
     #expect(try await first.commit(pending).wasSkipped)
     // Crash while the part was being made: a rest under a name that nobody reads.
     try Data("rest".utf8).write(to: URL(fileURLWithPath: "\(directory)/_weir/part-events-L-000000000002.jsonl.tmp"))

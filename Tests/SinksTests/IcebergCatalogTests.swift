@@ -67,6 +67,21 @@ struct IcebergCatalogTests {
     await next.close()
   }
 
+  @Test("an interval of commits is a day at most")
+  func commitInterval() throws {
+    func table(_ interval: String) -> TableDefinition {
+      Make.table(
+        "sink", [("id", .bigint)],
+        options: [
+          "connector": "iceberg", "table": "ns.t", "catalog": "filesystem", "warehouse": "/nonexistent",
+          "commit_interval": interval
+        ])
+    }
+    _ = try Make.connector(table("1 day"), job: "j")
+    let error = #expect(throws: SinkError.self) { _ = try Make.connector(table("25 hours"), job: "j") }
+    #expect(error?.message.contains("option commit_interval = '25 hours': expected at most 1 day") == true)
+  }
+
   @Test("what an epoch says about its files comes back exactly, also when it is long; cut bytes are refused")
   func payload() async throws {
     let columns = (0..<60).map { ("c\($0)", DataType.text) }

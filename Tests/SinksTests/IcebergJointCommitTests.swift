@@ -209,6 +209,7 @@ private final class SinkPair {
           try await commitTogether(runs)
         } catch let error as SinkError {
           guard error.severity == .transient else { throw error }
+          #expect(["a", "b"].contains(error.sink), "\(error)")
           if let dyingAfter, attempts >= dyingAfter { return false }
         }
       }

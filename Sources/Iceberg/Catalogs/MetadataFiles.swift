@@ -77,17 +77,8 @@ enum Locations {
     return stripped
   }
 
-  /// Whether both are the same place: `file:/x`, `file:///x` and `/x` are, `s3://` and `s3a://` too.
-  static func areEqual(_ left: String, _ right: String) -> Bool { key(left) == key(right) }
-
-  private static func key(_ location: String) -> String {
-    let stripped = strippingSlash(location)
-    for prefix in ["file:///", "file:/"] where stripped.hasPrefix(prefix) {
-      return "/" + stripped.dropFirst(prefix.count)
-    }
-    for prefix in ["s3a://", "s3n://"] where stripped.hasPrefix(prefix) {
-      return "s3://" + stripped.dropFirst(prefix.count)
-    }
-    return stripped
+  /// Whether both may be the same place, as ``LocationKey`` says; a slash at the end makes no difference.
+  static func areEqual(_ left: String, _ right: String) -> Bool {
+    LocationKey(strippingSlash(left)) == LocationKey(strippingSlash(right))
   }
 }

@@ -47,7 +47,7 @@ extension RESTCatalog {
         return LoadedTable(
           identifier: commit.identifier, metadata: metadata,
           metadataLocation: try answer.json.optionalString("metadata-location") ?? "",
-          store: try store(commit.identifier, nil))
+          store: try await store(commit.identifier, nil))
       } catch {
         throw IcebergError(
           .unknownOutcome, "\(what): the server said that it was applied, but not in words: \(error.message)")

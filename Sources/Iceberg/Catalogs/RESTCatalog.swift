@@ -27,7 +27,7 @@ public final class RESTCatalog: Catalog {
   public let name: String
   let session: RESTSession
   private let makeStore: MakeStore
-  private let stores = Mutex<[TableIdentifier: RESTTableStore]>([:])
+  private let stores = Mutex(BoundedCache<TableIdentifier, RESTTableStore>(costMax: storesMax))
 
   var settings: RESTSettings { session.settings }
 
@@ -77,11 +77,11 @@ public final class RESTCatalog: Catalog {
 
   /// Closes the stores of its tables.
   public func close() async {
-    let all = stores.withLock { stores in
-      defer { stores = [:] }
-      return Array(stores.values)
-    }
-    for store in all { await store.close() }
+    for store in stores.withLock({ $0.removeAll() }) { await store.close() }
+  }
+
+  private func forget(_ identifier: TableIdentifier) async {
+    await stores.withLock { $0.remove(identifier) }?.close()
   }
 
   // MARK: Tables
@@ -103,7 +103,7 @@ public final class RESTCatalog: Catalog {
   public func loadTable(_ identifier: TableIdentifier) async throws(IcebergError) -> LoadedTable {
     let path = try settings.path(identifier)
     let answer = try await request("GET", path, nil, .harmless, "loading table \(identifier)", conflict: .conflict)
-    return try loaded(identifier, answer.json)
+    return try await loaded(identifier, answer.json)
   }
 
   /// Makes an empty table.
@@ -130,7 +130,7 @@ public final class RESTCatalog: Catalog {
   public func dropTable(_ identifier: TableIdentifier, purge: Bool) async throws(IcebergError) {
     let path = "\(try settings.path(identifier))?purgeRequested=\(purge)"
     try await delete(path, "dropping table \(identifier)")
-    stores.withLock { _ = $0.removeValue(forKey: identifier) }
+    await forget(identifier)
   }
 
   /// Renames a table.
@@ -140,14 +140,14 @@ public final class RESTCatalog: Catalog {
     let body = JSONValue.object(["source": identifier.json, "destination": to.json])
     let what = "renaming table \(identifier) to \(to)"
     _ = try await request("POST", "/tables/rename", body, .harmful, what, conflict: .alreadyExists)
-    stores.withLock { _ = $0.removeValue(forKey: identifier) }
+    await forget(identifier)
   }
 
   private func make(
     _ identifier: TableIdentifier, _ path: String, _ body: JSONValue, _ what: String
   ) async throws(IcebergError) -> LoadedTable {
     switch try await session.send("POST", path, body, .commit, what) {
-    case .success(let answer): return try loaded(identifier, answer.json, isWritten: true)
+    case .success(let answer): return try await loaded(identifier, answer.json, isWritten: true)
     case .failure(let refused) where refused.refusal.status == 409:
       throw refused.refusal.error(what, conflict: .alreadyExists)
     case .failure(let refused): throw refused.refusal.commitError(what)
@@ -206,14 +206,14 @@ public final class RESTCatalog: Catalog {
   /// A LoadTableResult.
   private func loaded(
     _ identifier: TableIdentifier, _ json: JSONValue, isWritten: Bool = false
-  ) throws(IcebergError) -> LoadedTable {
+  ) async throws(IcebergError) -> LoadedTable {
     do {
       let metadata = try TableMetadata(json: try json.required("metadata"))
       let storage = try RESTStorage(catalog: settings.properties, answer: json)
       return LoadedTable(
         identifier: identifier, metadata: metadata,
         metadataLocation: try json.optionalString("metadata-location") ?? "",
-        store: try store(identifier, storage))
+        store: try await store(identifier, storage))
     } catch {
       throw IcebergError(
         isWritten ? .unknownOutcome : error.kind,
@@ -222,8 +222,8 @@ public final class RESTCatalog: Catalog {
   }
 
   /// The store of a table, with what the catalog gave last; `nil` leaves it as it is.
-  func store(_ identifier: TableIdentifier, _ storage: RESTStorage?) throws(IcebergError) -> any ObjectStore {
-    if let held = stores.withLock({ $0[identifier] }) {
+  func store(_ identifier: TableIdentifier, _ storage: RESTStorage?) async throws(IcebergError) -> any ObjectStore {
+    if let held = stores.withLock({ $0.value(identifier) }) {
       if let storage { held.update(storage) }
       return held
     }
@@ -245,10 +245,7 @@ public final class RESTCatalog: Catalog {
       case .failure(let refused): throw refused.refusal.error(what, conflict: .conflict)
       }
     }
-    stores.withLock { stores in
-      if stores.count >= Self.storesMax, let any = stores.keys.first { stores[any] = nil }
-      stores[identifier] = made
-    }
+    for unused in stores.withLock({ $0.insert(made, for: identifier) }) { await unused.close() }
     return made
   }
 }

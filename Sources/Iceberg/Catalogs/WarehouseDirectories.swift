@@ -83,7 +83,7 @@ struct WarehouseDirectories: Sendable {
   /// Makes it, and those above it.
   func create(_ directory: String) async throws(IcebergError) {
     if let path = store.localPath(directory) {
-      return try await BlockingPool.shared.run { () throws(IcebergError) in try LocalDirectory.create(path) }
+      return try await BlockingPool.shared.run { () throws(IcebergError) in try LocalFiles.makeDirectory(path) }
     }
     _ = try await store.write("\(directory)/", [], ifAbsent: false)
   }
@@ -150,16 +150,6 @@ enum LocalDirectory {
       }
       if name != ".", name != ".." { names.append(name) }
     }
-  }
-
-  static func create(_ path: String) throws(IcebergError) {
-    var partial = ""
-    for part in path.split(separator: "/") {
-      partial += "/\(part)"
-      if mkdir(partial, 0o777) == 0 || errno == EEXIST { continue }
-      throw FileFailures.error("make the directory", partial, errno)
-    }
-    guard try exists(path) else { throw IcebergError(.io, "\(path) is there, but is no directory") }
   }
 
   static func removeIfEmpty(_ path: String) throws(IcebergError) -> Bool {

@@ -26,6 +26,15 @@ enum PositionContainer: Hashable, Sendable {
     }
   }
 
+  /// About how much memory the values take.
+  var memoryBytes: Int {
+    switch self {
+    case .array(let values): 2 * values.count
+    case .bitmap(let words, _): 8 * words.count
+    case .runs(let runs): 4 * runs.count
+    }
+  }
+
   func contains(_ value: UInt16) -> Bool {
     switch self {
     case .array(let values):

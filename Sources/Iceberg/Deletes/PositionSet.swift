@@ -29,6 +29,9 @@ public struct PositionSet: Hashable, Sendable {
     self.count = chunks.reduce(0) { $0 + Int64($1.container.count) }
   }
 
+  /// About how much memory it takes.
+  package var memoryBytes: Int { chunks.reduce(0) { $0 + 64 + $1.container.memoryBytes } }
+
   /// Whether none is.
   public var isEmpty: Bool { count == 0 }
 

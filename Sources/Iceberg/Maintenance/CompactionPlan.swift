@@ -135,7 +135,7 @@ extension CompactionPolicy {
     let large = Double(targetBytes) * largeFileRatio
     if bin.contains(where: { Double($0.entry.file.fileSizeInBytes) > large }) { return true }
     let bytes = bin.reduce(Int64(0)) { $0 &+ $1.entry.file.fileSizeInBytes }
-    let outputs = max(1, (bytes + targetBytes - 1) / targetBytes)
+    let outputs = max(1, bytes / targetBytes + (bytes % targetBytes == 0 ? 0 : 1))
     return bin.count >= minimumInputFiles && Int64(bin.count) > outputs
   }
 }

@@ -21,12 +21,26 @@ struct EqualityDeletes: Sendable {
 
 /// Reads delete files, and keeps some of them for the next data file.
 actor DeleteLoader {
+  /// What a delete file says.
+  private enum Content {
+    /// Positions by data file.
+    case positions([String: PositionSet])
+    case keys(Set<[UInt8]>)
+
+    /// About how much memory it takes.
+    var bytes: Int {
+      switch self {
+      case .positions(let sets): sets.reduce(0) { $0 + 64 + $1.key.utf8.count + $1.value.memoryBytes }
+      // An array has a header beside its bytes, and a set some free places.
+      case .keys(let keys): keys.reduce(0) { $0 + 48 + $1.count }
+      }
+    }
+  }
+
   private let store: any ObjectStore
   private let schemas: [TableSchema]
   private let nameMapping: NameMapping?
-  private var positions: [String: [String: PositionSet]] = [:]
-  private var keys: [String: Set<[UInt8]>] = [:]
-  private static let filesMax = 64
+  private var files = BoundedCache<String, Content>(costMax: 256 << 20)
 
   init(store: any ObjectStore, schemas: [TableSchema], nameMapping: NameMapping?) {
     self.store = store
@@ -63,7 +77,7 @@ actor DeleteLoader {
 
   /// The positions in a delete file, by data file.
   private func positionDeletes(_ file: DataFile) async throws(IcebergError) -> [String: PositionSet] {
-    if let known = positions[file.filePath] { return known }
+    if case .positions(let known)? = files.value(file.filePath) { return known }
     let stored = try await StoredParquetFile(
       file.filePath, format: file.fileFormat, size: file.fileSizeInBytes, store: store,
       mapping: PositionDeleteFields.mapping)
@@ -73,8 +87,7 @@ actor DeleteLoader {
     while let columns = try await batches.next() {
       try Self.collect(columns, into: &result, source: file.filePath)
     }
-    if positions.count >= Self.filesMax { positions = [:] }
-    positions[file.filePath] = result
+    keep(.positions(result), of: file)
     return result
   }
 
@@ -127,7 +140,7 @@ actor DeleteLoader {
   }
 
   private func equalityKeys(_ file: DataFile, ids: [Int]) async throws(IcebergError) -> Set<[UInt8]> {
-    if let known = keys[file.filePath] { return known }
+    if case .keys(let known)? = files.value(file.filePath) { return known }
     var fields: [NestedField] = []
     for id in ids where LeafAccess(id, in: fields) == nil { fields.append(try column(of: id)) }
     let access = ids.compactMap { LeafAccess($0, in: fields) }
@@ -140,9 +153,12 @@ actor DeleteLoader {
       for field in access { leaves.append(try field.column(columns)) }
       for row in 0..<(leaves.first?.count ?? 0) { result.insert(RowKey.bytes(leaves, row)) }
     }
-    if keys.count >= Self.filesMax { keys = [:] }
-    keys[file.filePath] = result
+    keep(.keys(result), of: file)
     return result
+  }
+
+  private func keep(_ content: Content, of file: DataFile) {
+    _ = files.insert(content, for: file.filePath, cost: content.bytes)
   }
 }
 

@@ -113,11 +113,17 @@ extension FileConnector {
   /// Reads a few kilobytes of a local file, which is why it may be called from anywhere.
   static func names(ofCSV partition: PartitionID, _ settings: FileSettings) throws(SourceError) -> [String] {
     guard settings.hasHeader, partition.name != FileSettings.standardInput else { return settings.columns }
-    let path = Self.path(of: partition, settings)
-    guard let file = fopen(path, "r") else {
-      let problem = String(cString: strerror(errno))
-      throw SourceError(
-        source: settings.source, partition: partition, severity: .fatal, message: "cannot be opened: \(problem)")
+    func refusal(_ message: String) -> SourceError {
+      SourceError(source: settings.source, partition: partition, severity: .fatal, message: message)
+    }
+    // Opening a pipe without a writer must not wait for one.
+    let descriptor = Glibc.open(Self.path(of: partition, settings), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw refusal("cannot be opened: \(String(cString: strerror(errno)))") }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, let file = fdopen(descriptor, "r") else {
+      _ = Glibc.close(descriptor)
+      throw refusal(
+        "is not a regular file, so its header cannot be read before its rows: copy it to one, or set header = 'false'")
     }
     defer { fclose(file) }
     var line: [UInt8] = []

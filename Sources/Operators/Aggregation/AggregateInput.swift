@@ -44,7 +44,8 @@ struct AggregateInput: Sendable {
   }
 
   private static func index(of expression: Expression, in list: inout [Expression]) -> Int {
-    if let index = list.firstIndex(of: expression) { return index }
+    let plain = expression.withoutLocations
+    if let index = list.firstIndex(where: { $0.withoutLocations == plain }) { return index }
     list.append(expression)
     return list.count - 1
   }

@@ -112,6 +112,8 @@ actor FileCommitter {
       try file.synchronize()
     }
     try fileSystem.rename(temporary, to: path)
+    // Renaming one name of a file to another name of it does nothing: the temporary name would stay.
+    try fileSystem.remove(temporary)
     try fileSystem.synchronizeDirectory(directory)
   }
 

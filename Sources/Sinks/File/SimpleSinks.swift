@@ -6,28 +6,34 @@ import Runtime
 import Synchronization
 
 /// Prints rows as JSON lines when their checkpoint commits: at least once after a crash, since a terminal keeps no position.
-final class StandardOutputConnector: SinkConnector {
+package final class StandardOutputConnector: SinkConnector {
   private let sink: String
   private let schema: Schema
   private let printer: StandardOutputPrinter
+  private let stop = StopFlag()
 
-  init(sink: String, schema: Schema, descriptor: Int32 = STDOUT_FILENO) {
+  package init(sink: String, schema: Schema, descriptor: Int32 = STDOUT_FILENO) {
     self.sink = sink
     self.schema = schema
-    printer = StandardOutputPrinter(sink: sink, descriptor: descriptor)
+    printer = StandardOutputPrinter(sink: sink, descriptor: descriptor, stop: stop)
   }
 
-  func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID { await printer.printed }
+  package func claim(owner: JobOwner, newest: CheckpointID) async throws -> CheckpointID { await printer.printed }
 
-  func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter {
+  package func makeWriter(files: any PendingFileStore) throws -> sending any SinkWriter {
     LinesWriter(sink: sink, schema: schema, files: files)
   }
 
-  func commit(_ pending: PendingCommit, owner: JobOwner, files: any PendingFileStore) async throws -> CommitOutcome {
+  package func commit(
+    _ pending: PendingCommit, owner: JobOwner, files: any PendingFileStore
+  ) async throws -> CommitOutcome {
     try await printer.print(pending, files: files)
   }
 
-  func close() async { await printer.close() }
+  package func close() async {
+    stop.stop()
+    await printer.close()
+  }
 }
 
 /// Writes to the terminal, which may block, on a lane of its own.
@@ -37,12 +43,14 @@ actor StandardOutputPrinter {
 
   private let sink: String
   private let descriptor: Int32
+  private let stop: StopFlag
   /// The last checkpoint whose rows were printed by this process.
   private(set) var printed = CheckpointID(0)
 
-  init(sink: String, descriptor: Int32) {
+  init(sink: String, descriptor: Int32, stop: StopFlag) {
     self.sink = sink
     self.descriptor = descriptor
+    self.stop = stop
     lane = Lane(name: "out-\(sink)")
   }
 
@@ -54,7 +62,9 @@ actor StandardOutputPrinter {
         var written = 0
         while written < bytes.count {
           let count = write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
-          guard count >= 0 || errno == EINTR || errno == EAGAIN else {
+          if count < 0 && errno == EAGAIN {
+            try waitUntilWritable()
+          } else if count < 0 && errno != EINTR {
             throw FileFailure("write to", "stdout", code: errno)
           }
           written += max(0, count)
@@ -62,6 +72,15 @@ actor StandardOutputPrinter {
       }
       printed = pending.checkpoint
       return CommitOutcome(rowsApplied: payload.rowCount)
+    }
+  }
+
+  /// Waits for whoever reads a terminal or a pipe that does not block its writers.
+  private func waitUntilWritable() throws {
+    var status = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    while poll(&status, 1, 100) <= 0 {
+      guard stop.isStopping else { continue }
+      throw SinkError(sink: sink, severity: .transient, message: "stopped while nobody read the standard output")
     }
   }
 

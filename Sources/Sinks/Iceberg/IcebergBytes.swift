@@ -99,9 +99,9 @@ struct IcebergEncoder {
 }
 
 /// Reads what ``IcebergEncoder`` wrote; every length is checked against what is left.
-struct IcebergDecoder {
+package struct IcebergDecoder {
   /// The bytes are not what was written.
-  struct Damage: Error {}
+  package struct Damage: Error {}
 
   private let bytes: [UInt8]
   private var position = 0

@@ -32,6 +32,9 @@ struct IcebergConfiguration: Sendable {
   /// Every commit writes a metadata file: without this they would pile up by the ten thousands each day.
   static let metadataCleanupProperty = "write.metadata.delete-after-commit.enabled"
 
+  /// Checkpoints wait for a commit, and with them what the sources may forget.
+  private static let commitIntervalMaxMicroseconds: Int64 = 86_400_000_000
+
   /// Reads the options of `table`.
   /// - Throws: ``SinkError``, or ``SQL/SQLDiagnostic``, which name the option.
   init(_ table: TableDefinition, job: String, defaults: SinkDefaults) throws {
@@ -54,7 +57,11 @@ struct IcebergConfiguration: Sendable {
     location = options["location"]
     openFiles = Int(try options.integer("max_open_files", in: 1...10_000, default: 64))
     let interval = try options.duration("commit_interval", default: 0)
-    commitIntervalNanoseconds = interval.multipliedReportingOverflow(by: 1000).overflow ? .max : interval * 1000
+    guard interval <= Self.commitIntervalMaxMicroseconds else {
+      let text = options["commit_interval"] ?? ""
+      throw sinkOptions.refusal("option commit_interval = '\(text)': expected at most 1 day")
+    }
+    commitIntervalNanoseconds = interval * 1000
     let size = try options.size("target_file_size", default: 0)
     targetFileSizeBytes = size > 0 ? size : nil
     tableProperties = Self.tableProperties(options, size)

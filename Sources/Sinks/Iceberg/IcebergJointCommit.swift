@@ -47,7 +47,7 @@ struct IcebergJointCommit: Sendable {
     return rows
   }
 
-  /// The failure as the sink's whose table is the reason, or as the catalog's.
+  /// The failure as the sink's whose table is the reason; the catalog's as the first sink's.
   private func failure(
     _ error: IcebergError, _ jobs: [[IcebergTableJob]], _ catalog: any Catalog
   ) async -> any Error {
@@ -58,9 +58,10 @@ struct IcebergJointCommit: Sendable {
       }
     }
     switch error.kind {
-    case .conflict: return IcebergFailures.sinkError(error, sink: await changed(jobs, catalog) ?? catalog.name)
-    case .transient, .io, .unknownOutcome, .alreadyExists:
-      return IcebergFailures.sinkError(error, sink: "of catalog \(catalog.name)")
+    case .conflict, .transient, .io, .unknownOutcome, .alreadyExists:
+      let changed = error.kind == .conflict ? await changed(jobs, catalog) : nil
+      let named = IcebergError(error.kind, "catalog \(catalog.name): \(error.message)")
+      return IcebergFailures.sinkError(named, sink: changed ?? members[0].sink)
     case .unsupported, .invalid, .notFound, .unauthorized, .corrupt: return SeparateCommits(reason: error.message)
     }
   }

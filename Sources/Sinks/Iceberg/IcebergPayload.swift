@@ -5,13 +5,19 @@ import Iceberg
 import Runtime
 
 /// What a sealed epoch says about its rows: the data files, by table.
-struct IcebergPayload: Hashable, Sendable {
+package struct IcebergPayload: Hashable, Sendable {
   /// The files for one table.
-  struct TableFiles: Hashable, Sendable {
+  package struct TableFiles: Hashable, Sendable {
     let identifier: TableIdentifier
     /// The table that the files were written for; another one of the same name has other columns.
     let uuid: String
     let files: [DataFile]
+
+    package init(identifier: TableIdentifier, uuid: String, files: [DataFile]) {
+      self.identifier = identifier
+      self.uuid = uuid
+      self.files = files
+    }
   }
 
   /// The header, before what is kept in line or in a file.
@@ -27,7 +33,7 @@ struct IcebergPayload: Hashable, Sendable {
 
   private static let version: UInt64 = 1
 
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     var encoder = IcebergEncoder()
     encoder.put(Self.version)
     encoder.put(list: tables) { encoder, table in
@@ -42,12 +48,12 @@ struct IcebergPayload: Hashable, Sendable {
     return encoder.bytes
   }
 
-  init(tables: [TableFiles], reached: [TableIdentifier: CheckpointID]) {
+  package init(tables: [TableFiles], reached: [TableIdentifier: CheckpointID]) {
     self.tables = tables
     self.reached = reached
   }
 
-  init(bytes: [UInt8]) throws(IcebergDecoder.Damage) {
+  package init(bytes: [UInt8]) throws(IcebergDecoder.Damage) {
     typealias Damage = IcebergDecoder.Damage
     var decoder = IcebergDecoder(bytes)
     guard try decoder.unsigned() == Self.version else { throw Damage() }
@@ -65,7 +71,7 @@ struct IcebergPayload: Hashable, Sendable {
   }
 
   /// The epoch as the sink's part of a checkpoint; long ones are put into a file.
-  func sealed(rows: Int, sink: String, files: any PendingFileStore) throws -> SealedEpoch {
+  package func sealed(rows: Int, sink: String, files: any PendingFileStore) throws -> SealedEpoch {
     if tables.isEmpty && reached.isEmpty { return SealedEpoch(rows: rows, payload: [], files: []) }
     var spill = EpochSpill(sink: sink, files: files)
     spill.buffer = bytes
@@ -78,7 +84,7 @@ struct IcebergPayload: Hashable, Sendable {
 
   /// The epoch of a pending commit.
   /// - Throws: ``SinkError`` when another version wrote it, ``SpillReader/Damage``.
-  static func open(_ pending: PendingCommit, files: any PendingFileStore) throws -> IcebergPayload {
+  package static func open(_ pending: PendingCommit, files: any PendingFileStore) throws -> IcebergPayload {
     if pending.payload.isEmpty { return IcebergPayload(tables: [], reached: [:]) }
     guard let parts = PayloadCodec.decode(pending.payload),
       let header = try? JSONDecoder().decode(Header.self, from: Data(parts.header)), header.version == 1

@@ -3,7 +3,8 @@ import PostgresClient
 
 /// Brings an epoch's rows into the target, inside a transaction that somebody else begins and commits.
 protocol PostgresEpochWriter {
-  /// Sends the rows to the server, which takes as long as they are many; nobody waits for it.
+  /// Sends the rows to the server, which takes as long as they are many, or for as long as this process stands still:
+  /// nothing that it takes on the server may be what other transactions wait for.
   mutating func send() throws
 
   /// Brings the rows to where they belong, under the lock of the position.
@@ -16,6 +17,8 @@ struct PostgresApply: PostgresEpochWriter {
   let configuration: PostgresConfiguration
   let payload: PostgresPayload
   let reader: SpillReader
+  /// Columns of rows and stage before those of the target, quoted, with their types.
+  var ownColumns: [(name: String, type: String)]
   private var isStaged = false
 
   init(
@@ -25,9 +28,10 @@ struct PostgresApply: PostgresEpochWriter {
     self.configuration = configuration
     self.payload = payload
     self.reader = reader
+    ownColumns = payload.mode == .upsert ? [Self.ordinal, Self.deletion] : []
   }
 
-  /// The temporary table of `upsert`; it lives in a schema of its own and goes away with the transaction.
+  /// The temporary table that rows wait in; it lives in a schema of its own and goes away with the transaction.
   static let stage = "pg_temp.weir_stage"
 
   /// The first bytes of the binary COPY format: signature, flags, length of the extension.
@@ -37,22 +41,26 @@ struct PostgresApply: PostgresEpochWriter {
 
   mutating func send() throws {
     guard payload.rowCount > 0 else { return }
-    isStaged = try payload.mode == .upsert || !targetHasWrittenTypes()
+    isStaged = try payload.mode == .upsert || !targetHasWrittenTypes() || targetHasKeys()
     if isStaged { try createStage() }
     try copyAll(into: isStaged ? PostgresApply.stage : configuration.tableName.quoted)
   }
 
   func finish() throws -> CommitOutcome {
     guard payload.rowCount > 0 else { return CommitOutcome(rowsApplied: 0) }
-    if payload.mode == .upsert {
-      try merge(nil)
-    } else if isStaged {
-      try session.run(
-        """
-        INSERT INTO \(configuration.tableName.quoted) (\(columnList)) SELECT \(columnList) FROM \(PostgresApply.stage)
-        """)
-    }
+    if isStaged { try takeStaged(nil) }
     return CommitOutcome(rowsApplied: payload.rowCount)
+  }
+
+  /// Brings the stage's rows with ordinals in `range` (all of them when `nil`) into the target.
+  func takeStaged(_ range: Range<Int64>?) throws {
+    let condition =
+      range.map { "WHERE \(Self.ordinal.name) >= \($0.lowerBound) AND \(Self.ordinal.name) < \($0.upperBound)" } ?? ""
+    guard payload.mode == .append else { return try merge(condition) }
+    try session.run(
+      """
+      INSERT INTO \(configuration.tableName.quoted) (\(columnList)) SELECT \(columnList) FROM \(Self.stage) \(condition)
+      """)
   }
 
   /// The quoted names of the columns.
@@ -68,20 +76,31 @@ struct PostgresApply: PostgresEpochWriter {
     return payload.columns.allSatisfy { types[$0.name] == $0.typeIdentity }
   }
 
+  /// Whether two rows of the target can be in each other's way: who adds the second waits for who added the first.
+  func targetHasKeys() throws -> Bool {
+    let answer = try session.run(
+      """
+      SELECT count(*) > 0 FROM pg_index WHERE (indisunique OR indisexclusion) AND indrelid IN (
+        SELECT to_regclass($1) UNION ALL SELECT relid FROM pg_partition_tree(to_regclass($1)))
+      """, [configuration.tableName.quoted])
+    return answer.rows.first?.first == "t"
+  }
+
   /// Creates the temporary table with the types that the rows were written for.
   func createStage() throws {
-    var columns = payload.columns.map { "\(PostgresText.identifier($0.name)) \($0.typeName)" }
-    if payload.mode == .upsert { columns = ["\(Self.ordinal) bigint", "\(Self.deletion) boolean"] + columns }
+    let columns =
+      ownColumns.map { "\($0.name) \($0.type)" }
+      + payload.columns.map { "\(PostgresText.identifier($0.name)) \($0.typeName)" }
     try session.run("CREATE TEMP TABLE weir_stage (\(columns.joined(separator: ", "))) ON COMMIT DROP")
   }
 
-  /// The names of the stage's own columns; a dot keeps them apart from the target's.
-  static let ordinal = "\"weir.ordinal\""
-  static let deletion = "\"weir.delete\""
+  /// The stage's own columns; a dot keeps their names apart from the target's.
+  static let ordinal = (name: "\"weir.ordinal\"", type: "bigint")
+  static let deletion = (name: "\"weir.delete\"", type: "boolean")
 
   /// The COPY statement for `table`.
   func copyStatement(_ table: String) -> String {
-    let own = payload.mode == .upsert ? "\(Self.ordinal), \(Self.deletion), " : ""
+    let own = ownColumns.map { "\($0.name), " }.joined()
     return "COPY \(table) (\(own)\(columnList)) FROM STDIN (FORMAT binary)"
   }
 
@@ -97,20 +116,18 @@ struct PostgresApply: PostgresEpochWriter {
     }
   }
 
-  /// Merges the stage's rows with ordinals in `range` (all of them when `nil`); the last row of a key wins.
-  func merge(_ range: Range<Int64>?) throws {
+  /// Merges the stage's rows that satisfy `condition`; the last row of a key wins.
+  private func merge(_ condition: String) throws {
     let table = configuration.tableName.quoted
     let keys = payload.key.map(PostgresText.identifier)
-    let condition =
-      range.map { "WHERE \(Self.ordinal) >= \($0.lowerBound) AND \(Self.ordinal) < \($0.upperBound)" } ?? ""
     let keyList = keys.joined(separator: ", ")
     // Sorted by key: two jobs that write the same rows take their locks in the same order.
     let last = """
-      (SELECT DISTINCT ON (\(keyList)) * FROM \(Self.stage) \(condition) ORDER BY \(keyList), \(Self.ordinal) DESC) AS s
+      (SELECT DISTINCT ON (\(keyList)) * FROM \(Self.stage) \(condition) ORDER BY \(keyList), \(Self.ordinal.name) DESC) AS s
       """
     if payload.hasDeletes {
       let match = keys.map { "t.\($0) = s.\($0)" }.joined(separator: " AND ")
-      try session.run("DELETE FROM \(table) AS t USING \(last) WHERE s.\(Self.deletion) AND \(match)")
+      try session.run("DELETE FROM \(table) AS t USING \(last) WHERE s.\(Self.deletion.name) AND \(match)")
     }
     let updates = payload.columns.filter { !payload.key.contains($0.name) }.map {
       let name = PostgresText.identifier($0.name)
@@ -119,7 +136,7 @@ struct PostgresApply: PostgresEpochWriter {
     let action = updates.isEmpty ? "DO NOTHING" : "DO UPDATE SET \(updates.joined(separator: ", "))"
     try session.run(
       """
-      INSERT INTO \(table) (\(columnList)) SELECT \(columnList) FROM \(last) WHERE NOT s.\(Self.deletion) \
+      INSERT INTO \(table) (\(columnList)) SELECT \(columnList) FROM \(last) WHERE NOT s.\(Self.deletion.name) \
       ON CONFLICT (\(keyList)) \(action)
       """)
   }

@@ -5,8 +5,9 @@ import PostgresClient
 /// Brings an epoch's rows into the target although some of them are refused: those are found by halving, kept in
 /// `weir.rejected` in the same transaction, and left out. Slow, and only used when the whole epoch failed.
 struct PostgresCarefulApply: PostgresEpochWriter {
-  private let whole: PostgresApply
+  private var whole: PostgresApply
   private let checkpoint: CheckpointID
+  private var isStaged = true
   private var outcome = CommitOutcome(rowsApplied: 0)
 
   /// How many rows are copied at once.
@@ -21,10 +22,13 @@ struct PostgresCarefulApply: PostgresEpochWriter {
   }
 
   mutating func send() throws {
-    guard whole.payload.mode == .append else {
-      try whole.createStage()
-      return try copyPieces(into: PostgresApply.stage)
-    }
+    if whole.payload.mode == .append { try decideOnStage() }
+    if isStaged { try whole.createStage() }
+    try copyPieces(into: isStaged ? PostgresApply.stage : whole.configuration.tableName.quoted)
+  }
+
+  /// Rows of `append` go straight into a target where they are in nobody's way.
+  private mutating func decideOnStage() throws {
     guard try whole.targetHasWrittenTypes() else {
       throw SinkError(
         sink: whole.configuration.sink, severity: .fatal,
@@ -33,11 +37,13 @@ struct PostgresCarefulApply: PostgresEpochWriter {
           waiting row does not fit the new ones; change the types back until the job has caught up
           """)
     }
-    try copyPieces(into: whole.configuration.tableName.quoted)
+    isStaged = try whole.targetHasKeys()
+    // They have no numbers of their own, by which the refused ones are found in the stage.
+    if isStaged { whole.ownColumns = [PostgresApply.ordinal] }
   }
 
   mutating func finish() throws -> CommitOutcome {
-    if whole.payload.mode == .upsert { try merge(0..<Int64(whole.payload.rowCount)) }
+    if isStaged { try takeStaged(0..<Int64(whole.payload.rowCount)) }
     outcome.rowsApplied = whole.payload.rowCount - outcome.rejectedCount
     return outcome
   }
@@ -67,11 +73,29 @@ struct PostgresCarefulApply: PostgresEpochWriter {
 
   private mutating func copyPieces(into table: String) throws {
     var rows = PostgresRowSplitter()
+    var count = 0
     try whole.reader.forEachPiece { bytes in
       rows.append(bytes)
-      while let piece = rows.take(PostgresCarefulApply.pieceRows) { try copy(piece[...], into: table) }
+      while let piece = rows.take(PostgresCarefulApply.pieceRows) {
+        try copy(numbered(piece, from: count)[...], into: table)
+        count += piece.count
+      }
     }
-    if let piece = rows.takeRest() { try copy(piece[...], into: table) }
+    if let piece = rows.takeRest() { try copy(numbered(piece, from: count)[...], into: table) }
+  }
+
+  /// The rows with their ordinals in front, where they have none and the stage wants them.
+  private func numbered(_ rows: [[UInt8]], from first: Int) -> [[UInt8]] {
+    guard isStaged, whole.payload.mode == .append else { return rows }
+    return rows.enumerated().map { index, row in
+      // A row begins with the number of its fields, a field with its length.
+      let count = UInt16(row[0]) << 8 | UInt16(row[1])
+      var bytes: [UInt8] = []
+      withUnsafeBytes(of: (count + 1).bigEndian) { bytes.append(contentsOf: $0) }
+      withUnsafeBytes(of: Int32(8).bigEndian) { bytes.append(contentsOf: $0) }
+      withUnsafeBytes(of: Int64(first + index).bigEndian) { bytes.append(contentsOf: $0) }
+      return bytes + row[2...]
+    }
   }
 
   private mutating func copy(_ rows: ArraySlice<[UInt8]>, into table: String) throws {
@@ -86,8 +110,7 @@ struct PostgresCarefulApply: PostgresEpochWriter {
     guard let failure else { return }
     guard rows.count > 1 else {
       guard let row = rows.first else { return }
-      let json = PostgresRowText.json(
-        row, columns: whole.payload.columns, skipping: whole.payload.mode == .upsert ? 2 : 0)
+      let json = PostgresRowText.json(row, columns: whole.payload.columns, skipping: whole.ownColumns.count)
       try store(json, failure.description)
       keep(json, failure.description)
       return
@@ -103,15 +126,15 @@ struct PostgresCarefulApply: PostgresEpochWriter {
       [whole.configuration.job, whole.configuration.sink, String(checkpoint.number), json, message])
   }
 
-  // MARK: Merging
+  // MARK: The stage
 
-  private mutating func merge(_ range: Range<Int64>) throws {
+  private mutating func takeStaged(_ range: Range<Int64>) throws {
     let whole = whole
-    guard let failure = try attempt({ try whole.merge(range) }) else { return }
+    guard let failure = try attempt({ try whole.takeStaged(range) }) else { return }
     guard range.count > 1 else { return try keepStaged(range.lowerBound, failure) }
     let middle = range.lowerBound + Int64(range.count / 2)
-    try merge(range.lowerBound..<middle)
-    try merge(middle..<range.upperBound)
+    try takeStaged(range.lowerBound..<middle)
+    try takeStaged(middle..<range.upperBound)
   }
 
   private mutating func keepStaged(_ ordinal: Int64, _ failure: PostgresFailure) throws {
@@ -119,7 +142,7 @@ struct PostgresCarefulApply: PostgresEpochWriter {
       """
       INSERT INTO weir.rejected (job, sink, checkpoint, row, message)
       SELECT $1, $2, $3, to_jsonb(s) - 'weir.ordinal' - 'weir.delete', $4 FROM \(PostgresApply.stage) AS s
-      WHERE \(PostgresApply.ordinal) = $5 RETURNING row
+      WHERE \(PostgresApply.ordinal.name) = $5 RETURNING row
       """,
       [
         whole.configuration.job, whole.configuration.sink, String(checkpoint.number), failure.description,

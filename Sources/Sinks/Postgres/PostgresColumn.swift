@@ -11,7 +11,7 @@ enum PostgresWireType: Hashable, Sendable {
 }
 
 /// A column of the target as the epoch's file was written for it.
-struct PostgresColumn: Hashable, Sendable, Codable {
+package struct PostgresColumn: Hashable, Sendable, Codable {
   /// The column's name.
   let name: String
   /// The type as `format_type` gives it, schema-qualified where needed.

@@ -81,8 +81,9 @@ actor PostgresCommitter {
 
   /// Reads the position and, when it says so, writes the epoch and moves the position, all in one transaction.
   ///
-  /// The position is locked only when the rows are on the server: a process that is stopped while it sends them must not
-  /// keep its successor from taking over. What the position says then is what counts; before, it only saves sending rows.
+  /// The position is locked only when the rows are on the server: a process that is stopped while it sends them keeps
+  /// neither its successor from taking over nor anybody's rows from the target. What the position says then is what
+  /// counts; before, it only saves sending rows.
   private func transaction(
     _ pending: PendingCommit, _ owner: JobOwner, _ session: any PostgresSession, _ epoch: some PostgresEpochWriter
   ) throws -> CommitOutcome {

@@ -2,6 +2,13 @@ import PostgresClient
 
 /// What a failure of the server means to a sink.
 extension PostgresFailure {
+  /// For how long another session may hold what this one waited for in vain: it is at a statement, then it says nothing.
+  var heldNanoseconds: Int64 {
+    guard code == "55P03" else { return 0 }
+    return 1_000_000
+      * Int64(PostgresConnection.statementTimeoutMilliseconds + PostgresConnection.idleInTransactionMilliseconds)
+  }
+
   /// What a person can do about it.
   var hint: String {
     switch code ?? "" {

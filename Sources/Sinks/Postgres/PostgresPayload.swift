@@ -2,9 +2,9 @@ import Checkpointing
 import FoundationEssentials
 
 /// What a sealed epoch says about its rows: everything that a commit in a later process needs.
-struct PostgresPayload: Hashable, Sendable, Codable {
+package struct PostgresPayload: Hashable, Sendable, Codable {
   /// How rows reach the target.
-  enum Mode: String, Hashable, Sendable, Codable {
+  package enum Mode: String, Hashable, Sendable, Codable {
     /// By primary key; the last row of a key wins.
     case upsert
     /// Each row is added.
@@ -24,15 +24,26 @@ struct PostgresPayload: Hashable, Sendable, Codable {
   /// How many rows.
   var rowCount: Int
   /// Where they are.
-  var rows: SpilledRows
+  package var rows: SpilledRows
 
-  func encoded(inline: [UInt8]) throws -> [UInt8] {
+  package init(
+    mode: Mode, columns: [PostgresColumn], key: [String], hasDeletes: Bool, rowCount: Int, rows: SpilledRows
+  ) {
+    self.mode = mode
+    self.columns = columns
+    self.key = key
+    self.hasDeletes = hasDeletes
+    self.rowCount = rowCount
+    self.rows = rows
+  }
+
+  package func encoded(inline: [UInt8]) throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     return PayloadCodec.encode(header: Array(try encoder.encode(self)), inline: inline)
   }
 
-  static func decode(_ payload: [UInt8]) -> (PostgresPayload, inline: ArraySlice<UInt8>)? {
+  package static func decode(_ payload: [UInt8]) -> (PostgresPayload, inline: ArraySlice<UInt8>)? {
     guard let parts = PayloadCodec.decode(payload),
       let header = try? JSONDecoder().decode(PostgresPayload.self, from: Data(parts.header)), header.version == 1
     else { return nil }

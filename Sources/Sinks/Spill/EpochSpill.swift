@@ -3,13 +3,19 @@ import Columnar
 import Runtime
 
 /// Where the encoded rows of a sealed epoch are: in a file, or, when they are few, in the payload itself.
-struct SpilledRows: Hashable, Sendable, Codable {
+package struct SpilledRows: Hashable, Sendable, Codable {
   /// How many bytes.
   var byteCount: Int
   /// Their checksum.
   var checksum: UInt64
   /// The file's name in the store; `nil`: the bytes follow the payload's header.
   var file: String?
+
+  package init(byteCount: Int, checksum: UInt64, file: String?) {
+    self.byteCount = byteCount
+    self.checksum = checksum
+    self.file = file
+  }
 }
 
 /// The encoded rows of the epoch that is being written: small ones stay in memory, others go to a file.
@@ -95,7 +101,7 @@ struct EpochSpill {
 }
 
 /// Reads the rows of a sealed epoch back, in pieces, and checks that they are the ones that were sealed.
-struct SpillReader {
+package struct SpillReader {
   /// The file was cut, changed or lost.
   struct Damage: Error, CustomStringConvertible {
     let description: String
@@ -106,11 +112,17 @@ struct SpillReader {
   let inline: ArraySlice<UInt8>
   let files: any PendingFileStore
 
+  package init(rows: SpilledRows, inline: ArraySlice<UInt8>, files: any PendingFileStore) {
+    self.rows = rows
+    self.inline = inline
+    self.files = files
+  }
+
   /// Hands all bytes to `body`, in order.
   ///
   /// The checksum is only known at the end: nothing may be made visible before this returns.
   /// - Throws: ``Damage``, ``FileFailure``, and what `body` throws.
-  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+  package func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     var checksum = SpillChecksum()
     var total = 0
     if let name = rows.file {

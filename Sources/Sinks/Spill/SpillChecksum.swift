@@ -1,14 +1,16 @@
 /// A fast 64-bit checksum against torn and mixed-up files; not against intent.
 ///
 /// The result does not depend on how the bytes are cut into pieces.
-struct SpillChecksum: Sendable {
+package struct SpillChecksum: Sendable {
   private var state: UInt64 = 0x9e37_79b9_7f4a_7c15
   private var pending: UInt64 = 0
   private var pendingBytes = 0
   private var length: UInt64 = 0
 
+  package init() {}
+
   /// Takes in `bytes`.
-  mutating func update(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     length &+= UInt64(bytes.count)
     var position = 0
     while pendingBytes != 0 && position < bytes.count { take(bytes[position], &position) }
@@ -20,7 +22,7 @@ struct SpillChecksum: Sendable {
   }
 
   /// The checksum of everything taken in.
-  var value: UInt64 {
+  package var value: UInt64 {
     var copy = self
     copy.mix(pending)
     copy.mix(length)

@@ -7,7 +7,6 @@ import Glibc
 import Operators
 import Runtime
 import SQL
-import Sinks
 
 extension FuzzTarget {
   static let checkpoints: [FuzzTarget] = [

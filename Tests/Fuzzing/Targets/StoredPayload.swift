@@ -2,9 +2,10 @@ import Actors
 import Checkpointing
 import Iceberg
 import Runtime
+import Sinks
 
-/// What the sinks' payloads in checkpoints say, read as a commit reads them: for tests that damage such payloads.
-package enum StoredPayload {
+/// What the sinks' payloads in checkpoints say, read as a commit reads them.
+enum StoredPayload {
   /// There are no files beside the payload.
   private struct NoFiles: PendingFileStore {
     func create(sink: String) throws -> (name: String, path: String) { (sink, path(sink)) }
@@ -15,7 +16,7 @@ package enum StoredPayload {
   }
 
   /// Payloads as the sinks write them.
-  package static var samples: [[UInt8]] {
+  static var samples: [[UInt8]] {
     var checksum = SpillChecksum()
     let rows = Array("rows".utf8)
     rows.withUnsafeBytes { checksum.update($0) }
@@ -39,7 +40,7 @@ package enum StoredPayload {
 
   /// Reads a payload in each way that a sink might.
   /// - Throws: what a sink would say of it.
-  package static func read(_ payload: [UInt8]) throws {
+  static func read(_ payload: [UInt8]) throws {
     if let (header, inline) = PostgresPayload.decode(payload) {
       try SpillReader(rows: header.rows, inline: inline, files: NoFiles()).forEachPiece { _ in }
     }
@@ -51,8 +52,7 @@ package enum StoredPayload {
     _ = try? KafkaMarkerCodec().decode(payload, sink: "t")
     let commit = PendingCommit(
       sink: "t", checkpoint: CheckpointID(2), from: CheckpointID(1), sources: SourcePositions(), rows: 1,
-      payload: payload,
-      files: [])
+      payload: payload, files: [])
     _ = try IcebergPayload.open(commit, files: NoFiles())
   }
 }
