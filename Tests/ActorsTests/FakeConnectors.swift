@@ -56,10 +56,10 @@ struct FakeSource: SourceConnector {
     return FakeReader(partition: partition, records: records[Int(partition.name) ?? 0], next: start, faults: faults)
   }
 
-  /// As long as a broker takes that is away.
-  var reportNanoseconds: Int64 = 0
+  /// While it is on, reports take as long as with a broker that is away.
+  var isAway: SlowStore.Switch?
   func report(committed positions: SourcePositions) async {
-    if reportNanoseconds > 0 { try? await SystemClock().sleep(for: reportNanoseconds) }
+    while let isAway, isAway.isOn, !Task.isCancelled { try? await SystemClock().sleep(for: 5_000_000) }
   }
   func close() async {}
 }
@@ -217,12 +217,14 @@ final class FakeWriter: SinkWriter {
 /// A store that takes as long for a manifest as the test likes.
 final class SlowStore: SnapshotStore {
   final class Switch: Sendable {
-    private let isOn = Mutex(true)
+    private let state = Mutex(true)
 
-    func turnOff() { isOn.withLock { $0 = false } }
+    var isOn: Bool { state.withLock { $0 } }
+
+    func turnOff() { state.withLock { $0 = false } }
 
     /// Blocks the store's lane, as a slow disk would.
-    func wait() { while isOn.withLock({ $0 }) { usleep(1000) } }
+    func wait() { while isOn { usleep(1000) } }
   }
 
   private let store: LocalSnapshotStore
