@@ -6,8 +6,8 @@ import Runtime
 private let inputCount = 16
 private let checkpointCount = 10_000
 
-/// Barriers of an operator with several inputs: the aligner alone, compared with a count of arrivals, and behind a gate that
-/// holds inputs back, compared with the same gate and messages without barriers.
+/// Barriers of an operator with several inputs: the aligner alone, compared with a count of arrivals, and behind a gate
+/// that holds inputs back, compared with the same gate and messages without barriers.
 func registerBarriers() {
   let barrierCount = inputCount * checkpointCount
   measure("barrier/aligner", units: barrierCount) {

@@ -1,7 +1,7 @@
 import Glibc
 
-/// Telemetry by hand: keys in their order, text without escapes, numbers of few digits. What a decoder for any table is
-/// compared with. It gives up at anything else.
+/// Telemetry by hand: keys in their order, text without escapes, numbers of few digits; it gives up at anything else.
+/// What a decoder for any table is compared with.
 ///
 /// The pointers are owned: allocated by `init` for `capacity` records and freed by `deinit`.
 final class HandDecoder {

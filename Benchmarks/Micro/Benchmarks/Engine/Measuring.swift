@@ -3,8 +3,8 @@ import Glibc
 
 /// CPU time of the process, all threads of it, per row, message, key, file ….
 ///
-/// Other programs of the machine disturb it less than the time of day. A number of its own, because the library's CPU time
-/// is counted in the scheduler's ticks of 10 ms.
+/// Other programs of the machine disturb it less than the time of day. A number of its own, because the library's CPU
+/// time is counted in the scheduler's ticks of 10 ms.
 private let cpuTime = BenchmarkMetric.custom(
   "CPU picoseconds per unit", polarity: .prefersSmaller, useScalingFactor: false)
 

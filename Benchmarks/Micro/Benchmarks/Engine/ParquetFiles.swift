@@ -3,8 +3,8 @@ import Parquet
 
 private let rowCount = 1 << 18
 
-/// All columns of telemetry as a Parquet file in memory, with the settings of an Iceberg sink, and back; compared with zstd
-/// on the plain values.
+/// All columns of telemetry as a Parquet file in memory, with the default settings, and back; compared with zstd of the
+/// plain values, at the level of these settings.
 func registerParquet() {
   measure("parquet/encode", units: rowCount) {
     arrays()

@@ -4,8 +4,8 @@ import SQL
 
 private let keyCount = 1_000_000
 
-/// The state of a window with many keys, to the bytes of a state file and back; compared with zstd on the same bytes, which
-/// the checkpoint store does besides.
+/// The state of a window with many keys, to the bytes of a state file and back; compared with zstd on the same bytes,
+/// which the checkpoint store does besides.
 func registerState() {
   measure("state/snapshot", units: keyCount) {
     try filled()

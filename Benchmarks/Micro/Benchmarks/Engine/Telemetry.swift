@@ -39,7 +39,7 @@ struct Telemetry {
 
   let rows: [Row]
 
-  /// `count` rows of `keys` sensors, evenly over `milliseconds`; each up to `disorder` milliseconds older than its place.
+  /// `count` rows of `keys` sensors, evenly over `milliseconds`; each up to `disorder` milliseconds before its place.
   init(count: Int, keys: Int, milliseconds: Int, disorder: Int = 0) {
     var generator = SeededGenerator(seed: 7)
     rows = (0..<count).map { index in

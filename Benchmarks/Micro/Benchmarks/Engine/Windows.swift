@@ -4,8 +4,8 @@ import SQL
 
 private let rowCount = 1 << 20
 
-/// Windowed aggregation from rows to fired results, as partition and window actors do it; compared with the same sums in
-/// arrays that are indexed by key.
+/// Windowed aggregation from rows to fired results, as partition and window actors do it; compared with the same sums
+/// in arrays that are indexed by key.
 func registerWindows() {
   for keys in [10, 10_000, 1_000_000] {
     aggregate("tumble/\(keys)-keys", keys, "tumble(readings, ts, INTERVAL '10 seconds')", windowsPerRow: 1)
