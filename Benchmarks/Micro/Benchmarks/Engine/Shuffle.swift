@@ -1,6 +1,7 @@
 import Columnar
 import Operators
 import Runtime
+import SQL
 
 private let rowCount = 1 << 18
 private let shardCount = 4
