@@ -4,23 +4,25 @@ import Columnar
 import Runtime
 
 private let inputCount = 16
-private let checkpointCount = 10_000
+private let checkpointCount = 1_000
+/// So many more for the aligner and the counter alone, which take little time.
+private let repetitions = 20
 
 /// Barriers of an operator with several inputs: the aligner alone, compared with a count of arrivals, and behind a gate
 /// that holds inputs back, compared with the same gate and messages without barriers.
 func registerBarriers() {
   let barrierCount = inputCount * checkpointCount
-  measure("barrier/aligner", units: barrierCount) {
+  measure("barrier/aligner", units: repetitions * barrierCount) {
   } work: {
     align()
   } check: { _, aligned in
-    try expect(aligned, checkpointCount, "aligned checkpoints")
+    try expect(aligned, repetitions * checkpointCount, "aligned checkpoints")
   }
-  measure("barrier/counter", units: barrierCount) {
+  measure("barrier/counter", units: repetitions * barrierCount) {
   } work: {
     count()
   } check: { _, complete in
-    try expect(complete, checkpointCount, "complete rounds")
+    try expect(complete, repetitions * checkpointCount, "complete rounds")
   }
   measure("barrier/gate", units: barrierCount) {
     InputGate(name: "window", inputCount: inputCount, capacity: 8)
@@ -41,7 +43,7 @@ func registerBarriers() {
 private func align() -> Int {
   var aligner = BarrierAligner(inputCount: inputCount)
   var aligned = 0
-  for checkpoint in 1...UInt64(checkpointCount) {
+  for checkpoint in 1...UInt64(repetitions * checkpointCount) {
     for input in 0..<inputCount {
       if case .aligned = aligner.barrierArrived(input: input, checkpoint: CheckpointID(checkpoint)) { aligned += 1 }
     }
@@ -52,7 +54,7 @@ private func align() -> Int {
 private func count() -> Int {
   var hasArrived = [Bool](repeating: false, count: inputCount)
   var complete = 0
-  for _ in 0..<checkpointCount {
+  for _ in 0..<repetitions * checkpointCount {
     for input in 0..<inputCount {
       hasArrived[identity(input)] = true
       guard hasArrived.allSatisfy({ $0 }) else { continue }

@@ -44,8 +44,8 @@ struct Telemetry {
     var generator = SeededGenerator(seed: 7)
     rows = (0..<count).map { index in
       Row(
-        sensor: generator.below(keys), temperature: 15 + Double(generator.below(8_000)) / 100,
-        humidity: 20 + Double(generator.below(600)) / 10,
+        sensor: generator.below(keys), temperature: Self.temperature(&generator),
+        humidity: Self.humidity(&generator),
         milliseconds: Self.start + Int64(index * milliseconds / count - (disorder == 0 ? 0 : generator.below(disorder)))
       )
     }
@@ -56,9 +56,18 @@ struct Telemetry {
     var generator = SeededGenerator(seed: 7)
     rows = (0..<keys).map { sensor in
       Row(
-        sensor: sensor, temperature: 15 + Double(generator.below(8_000)) / 100,
-        humidity: 20 + Double(generator.below(600)) / 10, milliseconds: Self.start)
+        sensor: sensor, temperature: Self.temperature(&generator), humidity: Self.humidity(&generator),
+        milliseconds: Self.start)
     }
+  }
+
+  // Quotients of whole numbers: their shortest text has no more decimals than a sensor gives.
+  private static func temperature(_ generator: inout SeededGenerator) -> Double {
+    Double(1_500 + generator.below(8_000)) / 100
+  }
+
+  private static func humidity(_ generator: inout SeededGenerator) -> Double {
+    Double(200 + generator.below(600)) / 10
   }
 
   /// The rows as batches of at most ``batchRows`` rows, with the columns that `schema` names.

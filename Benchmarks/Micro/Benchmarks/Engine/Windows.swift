@@ -56,7 +56,12 @@ private func fire(_ aggregate: WindowedAggregate, _ batches: [Batch]) throws -> 
     if partial.isFull { for case let rows? in partial.takeAll(shards: 1) { _ = window.merge(rows) } }
   }
   for case let rows? in partial.takeAll(shards: 1) { _ = window.merge(rows) }
-  return window.advance(to: .maximum)
+  return fireAll(&window)
+}
+
+/// Fires what is open, as a window actor does when its inputs have ended.
+func fireAll(_ window: inout WindowAggregator) -> [Batch] {
+  window.latestWindowEnd.map { window.advance(to: $0) } ?? []
 }
 
 /// What a window keeps of a key.
