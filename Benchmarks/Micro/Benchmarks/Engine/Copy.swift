@@ -48,32 +48,50 @@ private func encode(_ batches: [Batch], _ encoder: CopyEncoder) -> [UInt8] {
 private let epochShift: Int64 = 946_684_800_000_000
 
 private func encodeByHand(_ batches: [Batch]) -> [UInt8] {
-  var bytes: [UInt8] = []
-  for batch in batches {
-    let (sensors, sites, status) = (batch.columns[0].texts, batch.columns[4].texts, batch.columns[5].texts)
-    let (temperatures, humidities) = (batch.columns[1].doubles, batch.columns[2].doubles)
-    let times = batch.columns[3].integers
-    for row in 0..<batch.count {
-      append(Int16(6), to: &bytes)
-      append(sensors, row, to: &bytes)
-      append(Int32(8), to: &bytes)
-      append(temperatures[row].bitPattern, to: &bytes)
-      append(Int32(8), to: &bytes)
-      append(humidities[row].bitPattern, to: &bytes)
-      append(Int32(8), to: &bytes)
-      append(times[row] - epochShift, to: &bytes)
-      append(sites, row, to: &bytes)
-      append(status, row, to: &bytes)
-    }
+  // Per row: the number of fields, six sizes, three numbers; and the texts.
+  let size = batches.reduce(0) { size, batch in
+    size + batch.count * (2 + 6 * 4 + 3 * 8) + [0, 4, 5].reduce(0) { $0 + batch.columns[$1].texts.bytes.count }
   }
-  return bytes
+  return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+    // Invariant: exactly `size` bytes are stored, field by field as they were counted.
+    guard var target = buffer.baseAddress.map({ UnsafeMutableRawPointer($0) }) else { return }
+    for batch in batches { store(batch, at: &target) }
+    count = size
+  }
 }
 
-private func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
-  withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
+private func store(_ batch: Batch, at target: inout UnsafeMutableRawPointer) {
+  let (sensors, sites, status) = (batch.columns[0].texts, batch.columns[4].texts, batch.columns[5].texts)
+  let (temperatures, humidities) = (batch.columns[1].doubles, batch.columns[2].doubles)
+  let times = batch.columns[3].integers
+  for row in 0..<batch.count {
+    store(Int16(6), at: &target)
+    store(sensors, row, at: &target)
+    store(Int32(8), at: &target)
+    store(temperatures[row].bitPattern, at: &target)
+    store(Int32(8), at: &target)
+    store(humidities[row].bitPattern, at: &target)
+    store(Int32(8), at: &target)
+    store(times[row] - epochShift, at: &target)
+    store(sites, row, at: &target)
+    store(status, row, at: &target)
+  }
 }
 
-private func append(_ values: ByteValues, _ row: Int, to bytes: inout [UInt8]) {
-  append(values.offsets[row + 1] - values.offsets[row], to: &bytes)
-  bytes.append(contentsOf: values[row])
+@inline(__always)
+private func store<Number: FixedWidthInteger & BitwiseCopyable>(
+  _ value: Number, at target: inout UnsafeMutableRawPointer
+) {
+  target.storeBytes(of: value.bigEndian, as: Number.self)
+  target += MemoryLayout<Number>.size
+}
+
+@inline(__always)
+private func store(_ values: ByteValues, _ row: Int, at target: inout UnsafeMutableRawPointer) {
+  let (start, end) = (Int(values.offsets[row]), Int(values.offsets[row + 1]))
+  store(Int32(truncatingIfNeeded: end - start), at: &target)
+  values.bytes.withUnsafeBytes { bytes in
+    if let source = bytes.baseAddress { target.copyMemory(from: source + start, byteCount: end - start) }
+  }
+  target += end - start
 }

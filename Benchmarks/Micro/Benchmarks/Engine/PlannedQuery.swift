@@ -41,3 +41,11 @@ struct PlannedQuery {
     return aggregate
   }
 }
+
+/// The columns of a fired window of ``PlannedQuery/windows(of:)``, behind the key and the window's bounds.
+enum WindowColumn {
+  static let average = 3
+  static let count = 4
+  static let least = 5
+  static let greatest = 6
+}

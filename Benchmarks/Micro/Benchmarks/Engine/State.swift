@@ -27,8 +27,8 @@ func registerState() {
     var restored = window
     var original = try WindowAggregator(input.1)
     for (_, batch) in input.2.batchesByKeyGroup() { original.restore(batch) }
-    let found = fireAll(&restored).reduce(0) { $0 + $1.columns[2].doubles.reduce(0, +) }
-    let expected = fireAll(&original).reduce(0) { $0 + $1.columns[2].doubles.reduce(0, +) }
+    let found = fireAll(&restored).reduce(0) { $0 + $1.columns[WindowColumn.average].doubles.reduce(0, +) }
+    let expected = fireAll(&original).reduce(0) { $0 + $1.columns[WindowColumn.average].doubles.reduce(0, +) }
     try expect(found, expected, "sum of the averages")
   }
   registerCompression("state", units: keyCount, level: 1) { Array(encode(try filled()).joined()) }

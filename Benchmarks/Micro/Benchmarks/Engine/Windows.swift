@@ -32,17 +32,19 @@ private func aggregate(_ name: String, _ keys: Int, _ source: String, windowsPer
   } work: { aggregate, batches, _ in
     try fire(aggregate, batches)
   } check: { input, results in
-    let counts = results.flatMap { $0.columns[3].integers }
+    let counts = results.flatMap { $0.columns[WindowColumn.count].integers }
     try expect(counts.reduce(0, +), Int64(windowsPerRow * rowCount), "counted rows")
     // Every row is in as many windows as the others: the least of the least is the least row of all.
-    let least = results.compactMap { $0.columns[4].doubles.min() }.min()
-    let greatest = results.compactMap { $0.columns[5].doubles.max() }.max()
+    let least = results.compactMap { $0.columns[WindowColumn.least].doubles.min() }.min()
+    let greatest = results.compactMap { $0.columns[WindowColumn.greatest].doubles.max() }.max()
     let groups = input.2.filter { $0.count > 0 }
     try expect(least, groups.map(\.least).min(), "least temperature")
     try expect(greatest, groups.map(\.greatest).max(), "greatest temperature")
     guard windowsPerRow == 1 else { return }
     try expect(counts.count, groups.count, "groups")
-    try expect(results.flatMap { $0.columns[4].doubles }.sorted(), groups.map(\.least).sorted(), "least temperatures")
+    try expect(
+      results.flatMap { $0.columns[WindowColumn.least].doubles }.sorted(), groups.map(\.least).sorted(),
+      "least temperatures")
   }
 }
 
