@@ -15,7 +15,11 @@ let package = Package(
   products: [
     .executable(name: "weir", targets: ["App"]),
     .library(name: "Parquet", targets: ["Parquet"]),
-    .library(name: "Iceberg", targets: ["Iceberg"])
+    .library(name: "Iceberg", targets: ["Iceberg"]),
+    // For Benchmarks/Micro, a package of its own: only products are seen from there.
+    .library(
+      name: "EngineModules",
+      targets: ["Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Sinks"])
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

@@ -32,7 +32,7 @@ package struct TableWatch: Hashable, Sendable {
   ///   - start: when this look began.
   ///   - end: when it ended.
   ///   - sequenceNumber: the table's last sequence number when it began; `nil`: the look failed.
-  ///   - interval: the longest time between two looks; failures double it, up to 16 times.
+  ///   - interval: the longest time between two looks; each failure in a row after the first doubles it, four times at most.
   ///   - commits: after how many commits a look is wanted sooner.
   package mutating func looked(
     from start: Int64, to end: Int64, sequenceNumber: Int64?, interval: Int64, commits: Int

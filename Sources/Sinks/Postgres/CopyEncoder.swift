@@ -5,15 +5,17 @@ import Columnar
 ///
 /// A first pass over the columns checks every value and adds up the size of every row; a second one writes each
 /// column's fields to where its rows have got to. A row with a value that the target cannot take is left out.
-struct CopyEncoder {
+///
+/// Public, with what describes its columns, so that `Benchmarks/Micro` can measure it without a server.
+public struct CopyEncoder {
   /// What one batch became.
-  struct Result {
+  public struct Result {
     /// How many rows were written.
-    var rows = 0
+    public internal(set) var rows = 0
     /// Whether some of them delete.
-    var hasDeletes = false
+    public internal(set) var hasDeletes = false
     /// The rows that were left out.
-    var rejections: [RowRejection] = []
+    public internal(set) var rejections: [RowRejection] = []
   }
 
   /// The columns, in the order of the batch's.
@@ -27,13 +29,16 @@ struct CopyEncoder {
   private var cursors: [Int] = []
   private var rejections: [Int: String] = [:]
 
-  init(columns: [PostgresTargetColumn], isMerging: Bool) {
+  /// An encoder of rows with these columns, in the order of the batches'.
+  ///
+  /// - Parameter isMerging: whether each row starts with its ordinal and with whether it deletes: what a merge needs.
+  public init(columns: [PostgresTargetColumn], isMerging: Bool) {
     self.columns = columns
     self.isMerging = isMerging
   }
 
   /// Appends the rows of `batch`, whose columns are ``columns``, to `bytes`.
-  mutating func encode(_ batch: Batch, into bytes: inout [UInt8]) -> Result {
+  public mutating func encode(_ batch: Batch, into bytes: inout [UInt8]) -> Result {
     cursors.removeAll(keepingCapacity: true)
     cursors.append(contentsOf: repeatElement(2 + (isMerging ? 17 : 0), count: batch.count))
     rejections.removeAll(keepingCapacity: true)

@@ -1,7 +1,7 @@
 import Columnar
 
-/// How a value travels in binary COPY.
-enum PostgresWireType: Hashable, Sendable {
+/// How a value travels in binary COPY; the cases are called as the server's types.
+public enum PostgresWireType: Hashable, Sendable {
   case boolean, int2, int4, int8, float4, float8
   /// With the precision and scale that the column allows, if it limits them.
   case numeric(precision: Int?, scale: Int)
@@ -11,23 +11,37 @@ enum PostgresWireType: Hashable, Sendable {
 }
 
 /// A column of the target as the epoch's file was written for it.
-package struct PostgresColumn: Hashable, Sendable, Codable {
+public struct PostgresColumn: Hashable, Sendable, Codable {
   /// The column's name.
   let name: String
   /// The type as `format_type` gives it, schema-qualified where needed.
   let typeName: String
   /// The type's identity in the catalog.
   let typeIdentity: UInt32
+
+  /// A column with what the catalog says of it: its name, its type as `format_type` gives it, and the type's identity.
+  public init(name: String, typeName: String, typeIdentity: UInt32) {
+    self.name = name
+    self.typeName = typeName
+    self.typeIdentity = typeIdentity
+  }
 }
 
 /// A column of the target, matched with the declared column that fills it.
-struct PostgresTargetColumn: Hashable, Sendable {
+public struct PostgresTargetColumn: Hashable, Sendable {
   /// The column in the catalog.
   let column: PostgresColumn
   /// What is sent.
   let wire: PostgresWireType
   /// Whether a row without a value is refused.
   let isRequired: Bool
+
+  /// The column in the catalog, what is sent to it, and whether a row without a value is refused.
+  public init(column: PostgresColumn, wire: PostgresWireType, isRequired: Bool) {
+    self.column = column
+    self.wire = wire
+    self.isRequired = isRequired
+  }
 }
 
 /// What the catalog says about one column.
