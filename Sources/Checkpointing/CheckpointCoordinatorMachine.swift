@@ -157,12 +157,6 @@ public struct CheckpointCoordinatorMachine: Sendable {
     }
   }
 
-  /// Who has not answered yet, in order.
-  public var missingParticipants: [String] {
-    if case .collecting(_, _, _, let missing) = phase { return missing.sorted() }
-    return []
-  }
-
   /// Up to where every sink has committed; without sinks, the newest stored checkpoint.
   public var committedByAll: CheckpointID {
     sinks.values.map(\.committed).min() ?? stored.last ?? CheckpointID(0)
@@ -266,22 +260,6 @@ public struct CheckpointCoordinatorMachine: Sendable {
     return storeIfComplete()
   }
 
-  /// A participant is gone for good, having handed over everything: it is not waited for any more.
-  public mutating func participantEnded(_ participant: String, now: Int64) -> [CheckpointAction] {
-    participants.remove(participant)
-    guard case .collecting(let current, let trigger, let startedAt, var missing) = phase else { return [] }
-    missing.remove(participant)
-    phase = .collecting(current, trigger, startedAt: startedAt, missing: missing)
-    return storeIfComplete()
-  }
-
-  /// A participant failed: the checkpoint in flight cannot complete. The region restarts; see ``regionStarted(participants:now:)``.
-  public mutating func participantFailed(_ participant: String, now: Int64) -> [CheckpointAction] {
-    let actions = giveUp("\(participant) failed", now: now)
-    participants = []
-    return actions
-  }
-
   /// The manifest is durable: the checkpoint exists.
   public mutating func manifestStored(_ checkpoint: CheckpointID, now: Int64) -> [CheckpointAction] {
     guard case .storing(checkpoint, let trigger, _, let sealed) = phase else { return [] }
@@ -315,13 +293,6 @@ public struct CheckpointCoordinatorMachine: Sendable {
     sink.isCommitting = false
     sinks[commit.sink] = sink
     return dispatchCommits() + updatePause() + noteProgress() + timeAdvanced(to: now)
-  }
-
-  /// A committer gave up and was started again: the same epoch is dispatched again.
-  public mutating func commitFailed(_ commit: SealedCommit) -> [CheckpointAction] {
-    guard let sink = sinks[commit.sink], sink.pending.first == commit.checkpoint else { return [] }
-    sinks[commit.sink]?.isCommitting = false
-    return dispatchCommits()
   }
 }
 

@@ -39,7 +39,6 @@ struct CoordinatorMachineTests {
     #expect(machine.inFlight == id(1))
     #expect(machine.timeAdvanced(to: second + 1).isEmpty)
     #expect(machine.acknowledged("a", id(1), now: second).isEmpty)
-    #expect(machine.missingParticipants == ["b", "source", "window"])
     #expect(
       acknowledgeAll(&machine, 1, now: second) == [.storeManifest(id(1), sealed: [epoch("a", 1), epoch("b", 1)])])
     #expect(machine.nextDeadline == nil)
@@ -133,10 +132,9 @@ struct CoordinatorMachineTests {
     var machine = machine()
     _ = machine.timeAdvanced(to: second)
     _ = machine.acknowledged("a", id(1), now: second)
-    #expect(machine.participantFailed("window", now: second) == [.abandon(id(1), reason: "window failed")])
-    #expect(machine.nextDeadline == nil)
-    #expect(machine.timeAdvanced(to: 5 * second).isEmpty)
-    #expect(machine.regionStarted(participants: participants, now: 5 * second).isEmpty)
+    #expect(
+      machine.regionStarted(participants: participants, now: 5 * second)
+        == [.abandon(id(1), reason: "the region restarts")])
     #expect(machine.acknowledged("b", id(1), now: 5 * second).isEmpty)
     #expect(machine.timeAdvanced(to: 6 * second) == [.injectBarrier(id(2), .interval)])
     #expect(
@@ -240,19 +238,8 @@ struct CoordinatorMachineTests {
       policy: CheckpointPolicy(interval: second, timeout: second), sinks: ["a": id(7), "b": id(8)],
       pending: [epoch("a", 7), epoch("a", 8), epoch("b", 8)], stored: [id(6), id(7), id(8)], highest: id(9), now: 0)
     #expect(machine.regionStarted(participants: participants, now: 0) == [.commit(epoch("a", 8))])
-    #expect(machine.commitFailed(epoch("a", 8)) == [.commit(epoch("a", 8))])
     #expect(machine.committed(epoch("a", 8), now: 1) == [.reportPositions(id(8))])
     #expect(machine.timeAdvanced(to: second) == [.injectBarrier(id(10), .interval)])
-  }
-
-  @Test("a participant that is gone is not waited for")
-  func participantEnds() {
-    var machine = machine()
-    _ = machine.timeAdvanced(to: second)
-    for name in ["window", "a", "b"] { #expect(machine.acknowledged(name, id(1), now: second).isEmpty) }
-    #expect(
-      machine.participantEnded("source", now: second)
-        == [.storeManifest(id(1), sealed: [epoch("a", 1), epoch("b", 1)])])
   }
 
   /// Random events in random order; whatever happens, each sink's epochs are committed once and in order, a commit
@@ -292,15 +279,10 @@ struct CoordinatorMachineTests {
         }
       case 9...10:
         if let commit = committing.values.randomElement(using: &generator) {
-          if generator.next() % 5 == 0 {
-            committing[commit.sink] = nil
-            queue += machine.commitFailed(commit)
-          } else {
-            committing[commit.sink] = nil
-            #expect(commit.checkpoint > newest[commit.sink] ?? id(0), "\(place)")
-            newest[commit.sink] = commit.checkpoint
-            queue += machine.committed(commit, now: now)
-          }
+          committing[commit.sink] = nil
+          #expect(commit.checkpoint > newest[commit.sink] ?? id(0), "\(place)")
+          newest[commit.sink] = commit.checkpoint
+          queue += machine.committed(commit, now: now)
         }
       default:
         if generator.next() % 20 == 0 {
