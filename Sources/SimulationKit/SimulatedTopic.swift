@@ -34,6 +34,8 @@ public final class SimulatedTopic: @unchecked Sendable {
   public var partitions: [Partition]
   /// By partition: how far the newest reader has got.
   public private(set) var delivered: [Int64]
+  /// By partition: how far the job says that its sinks have got.
+  fileprivate var committed: [Int64]
   private weak var newestReader: SimulatedProcess?
   /// Until when the broker does not answer.
   private var outageUntil: Int64 = 0
@@ -45,7 +47,11 @@ public final class SimulatedTopic: @unchecked Sendable {
     self.partitions = partitions
     self.world = world
     delivered = partitions.map { _ in 0 }
+    committed = delivered
   }
+
+  /// Whether the sinks have what every record brought.
+  var isCommitted: Bool { partitions.indices.allSatisfy { committed[$0] >= finalEnd(of: $0) } }
 
   /// The offset after the last record of `partition` that exists at `time`.
   public func end(of partition: Int, at time: Int64) -> Int64 {
@@ -144,8 +150,9 @@ public struct SimulatedSource: SourceConnector {
   public func report(committed positions: SourcePositions) async {
     guard !process.isDead else { return }
     for index in topic.partitions.indices {
-      guard let offset = positions[topic.identifier(index)], topic.world.strikes(.retention, "\(topic.source)/\(index)")
-      else { continue }
+      guard let offset = positions[topic.identifier(index)] else { continue }
+      topic.committed[index] = max(topic.committed[index], offset)
+      guard topic.world.strikes(.retention, "\(topic.source)/\(index)") else { continue }
       topic.truncate(index, before: offset)
     }
   }
