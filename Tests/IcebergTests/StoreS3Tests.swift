@@ -65,6 +65,27 @@ private func kind<Value>(_ body: () async throws(IcebergError) -> Value) async -
   }
 }
 
+/// Sends one request after the other: the server of these tests looks whether an object is there, and writes it, in two steps
+/// that others may come between.
+private actor OneAtATime: HTTPTransport {
+  private let base: any HTTPTransport
+  private var last: Task<Result<HTTPTransportResponse, HTTPTransportError>, Never>?
+
+  init(_ base: any HTTPTransport) { self.base = base }
+
+  func send(_ request: HTTPTransportRequest) async throws(HTTPTransportError) -> HTTPTransportResponse {
+    let (previous, base) = (last, base)
+    let sent = Task { () -> Result<HTTPTransportResponse, HTTPTransportError> in
+      _ = await previous?.value
+      do throws(HTTPTransportError) { return .success(try await base.send(request)) } catch { return .failure(error) }
+    }
+    last = sent
+    return try await sent.value.get()
+  }
+
+  func close() async { await base.close() }
+}
+
 @Suite("S3 store against a server that verifies signatures")
 struct StoreS3Tests {
   static let oddKeys = [
@@ -207,7 +228,7 @@ struct StoreS3Tests {
   @Test("of many writers of an absent object exactly one wins, whatever is lost on the way")
   func conditionalWrites() async throws {
     let fixture = try await S3Fixture()
-    let real = AsyncHTTPTransport()
+    let real = OneAtATime(AsyncHTTPTransport())
     for seed in UInt64(1)...8 {
       let location = fixture.location("race/\(seed)")
       let results = await withTaskGroup(of: (Int, IcebergError.Kind?).self) { group in
