@@ -214,7 +214,7 @@ struct EngineTests {
     store.close()
   }
 
-  private static func rows(from start: Int64, count: Int) -> [String] {
+  static func rows(from start: Int64, count: Int) -> [String] {
     (0..<count).map { "{\"k\":\"k\",\"v\":1,\"ts\":\(start + Int64($0) * 1000)}" }
   }
 
@@ -282,73 +282,6 @@ struct EngineTests {
     _ = try await last.run(untilEnd: true)
     lastStore.close()
     #expect(targets.rows("totals").count == 3 && targets.rows("big").count == 12 && targets.rows("late").isEmpty)
-  }
-
-  @Test("a job whose first checkpoint does not complete is not ready, and says what it waits for")
-  func firstCheckpointStalls() async throws {
-    let directory = Self.directory()
-    defer { try? FileManager.default.removeItem(atPath: directory) }
-    let isSlow = SlowStore.Switch()
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      let (engine, store) = try Self.engine(
-        [Self.rows(from: 1_767_225_600_000, count: 12)], Targets(), directory: directory, parallelism: 1,
-        faults: FaultPlan(seed: 0, faults: 0), grows: true, flags: ["WEIR_STALL_TIMEOUT": "1s"]
-      ) { SlowStore($0, isSlow) }
-      group.addTask { _ = try await engine.run() }
-      group.addTask {
-        var readiness = Readiness(isReady: true, reason: "")
-        // Minutes, for a machine that is busy with all tests at once.
-        for _ in 0..<15_000 where !readiness.reason.contains("no checkpoint for") {
-          try await SystemClock().sleep(for: 20_000_000)
-          readiness = await engine.readiness()
-        }
-        #expect(!readiness.isReady && readiness.reason.contains("its state is being stored"), "\(readiness.reason)")
-        isSlow.turnOff()
-        engine.stop()
-      }
-      try await group.waitForAll()
-      store.close()
-    }
-  }
-
-  @Test("--until-end asks a source again that cannot say yet where it ends")
-  func untilEndTriesAgain() async throws {
-    let records = Self.records(seed: 23)
-    let (expected, _) = try await Self.reference(records)
-    let targets = Targets()
-    let directory = Self.directory()
-    defer { try? FileManager.default.removeItem(atPath: directory) }
-    let (engine, store) = try Self.engine(
-      records, targets, directory: directory, parallelism: 2, faults: FaultPlan(seed: 1, faults: 3))
-    let summary = try await engine.run(untilEnd: true)
-    store.close()
-    #expect(targets.result == expected && summary.restarts == 3)
-  }
-
-  @Test("a source that takes its time over what it is told holds up no checkpoint")
-  func slowReports() async throws {
-    let directory = Self.directory()
-    defer { try? FileManager.default.removeItem(atPath: directory) }
-    let isAway = SlowStore.Switch()
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      let (engine, store) = try Self.engine(
-        [Self.rows(from: 1_767_225_600_000, count: 12)], Targets(), directory: directory, parallelism: 1,
-        faults: FaultPlan(seed: 0, faults: 0), grows: true, isAway: isAway)
-      group.addTask { _ = try await engine.run() }
-      group.addTask {
-        let deadline = SystemClock.monotonicNanoseconds() + 300_000_000_000
-        var completed = 0
-        while completed < 10, SystemClock.monotonicNanoseconds() < deadline {
-          try await SystemClock().sleep(for: 20_000_000)
-          completed = await engine.status().checkpoints.count { $0.state == .completed }
-        }
-        #expect(completed >= 10)
-        isAway.turnOff()
-        engine.stop()
-      }
-      try await group.waitForAll()
-      store.close()
-    }
   }
 
   @Test("a row that a sink refuses is kept under a source that feeds the sink, also when others share the table")

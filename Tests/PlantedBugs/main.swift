@@ -19,7 +19,7 @@ let candidatesMax = 16
 /// Ends the process when it goes on for longer than this.
 func allow(_ seconds: rlim_t) {
   var usage = rusage()
-  getrusage(RUSAGE_SELF, &usage)
+  getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
   var limit = rlimit()
   getrlimit(__rlimit_resource_t(RLIMIT_CPU.rawValue), &limit)
   limit.rlim_cur = rlim_t(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + 1) + seconds
