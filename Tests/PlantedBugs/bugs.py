@@ -191,6 +191,15 @@ BUGS = [
         ),
     ),
     bug(
+        "abandoned-epoch-ahead",
+        "the epoch of an abandoned checkpoint is committed with the positions of the newer one",
+        (
+            "Actors/Coordinator.swift",
+            "(commit, $0, barriers[commit.checkpoint] ?? reached)",
+            "(commit, $0, BUG ? reached : barriers[commit.checkpoint] ?? reached)",
+        ),
+    ),
+    bug(
         "pending-commit-forgotten",
         "commits that a restored checkpoint names are not made",
         (
