@@ -51,6 +51,19 @@ struct SimulationTests {
     #expect(run.output.contains("20 seeds, every invariant held"))
   }
 
+  @Test(
+    "seeds that once broke an invariant hold",
+    arguments: [
+      ["--seed", "34"], ["--seed", "76", "--sinks", "table"], ["--seed", "10126", "--sinks", "iceberg-rest"],
+      ["--seed", "54482", "--budget", "3", "--withhold", "clockJump,lostSync"]
+    ])
+  func heldAgain(arguments: [String]) async throws {
+    let bench = try Workbench()
+    defer { bench.remove() }
+    let run = try await sim(arguments, bench)
+    #expect(run.code == 0, "\(run.output)")
+  }
+
   @Test("a user's file runs against what a run without faults gives")
   func pipeline() async throws {
     let bench = try Workbench()

@@ -50,6 +50,28 @@ struct FileSinkTests {
     await second.close()
   }
 
+  @Test("a part whose position was never stored is gone when the job goes on from an older checkpoint")
+  func olderCheckpoint() async throws {
+    let files = try ScratchFileStore()
+    let directory = files.directory + "/out"
+    let table = Make.table("events", [("a", .bigint)], options: ["connector": "file", "path": directory])
+    let first = try SinkDriver(table, job: "j", files: files)
+    try await first.claim()
+    try await first.commitEpoch([Make.whole([1])])
+    let position = "\(directory)/_weir/j.events.json"
+    let before = try Data(contentsOf: URL(fileURLWithPath: position))
+    try await first.commitEpoch([Make.whole([2])])
+    // Crash between the rename and the position; then checkpoint 2 is damaged, and 1 is restored.
+    try before.write(to: URL(fileURLWithPath: position))
+    let second = try SinkDriver(table, job: "j", owner: JobOwner(lineage: "L", attempt: 2), files: files)
+    #expect(try await second.claim(newest: 1) == 1)
+    #expect(try Self.lines(directory) == [#"{"a":1}"#])
+    try await second.commitEpoch([Make.whole([2])])
+    #expect(try Self.lines(directory) == [#"{"a":1}"#, #"{"a":2}"#])
+    await first.close()
+    await second.close()
+  }
+
   @Test("refuses a spill file that was cut")
   func damage() async throws {
     let files = try ScratchFileStore()

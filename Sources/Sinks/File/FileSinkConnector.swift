@@ -43,14 +43,14 @@ actor FileCommitter {
   private let fileSystem: any FileSystem
   private let directory: String
   private let positionPath: String
-  private let partPrefix: String
+  private let partName: String
 
   init(job: String, sink: String, directory: String, fileSystem: any FileSystem) {
     self.sink = sink
     self.fileSystem = fileSystem
     self.directory = directory
     positionPath = "\(directory)/_weir/\(FilePath.safeName(job)).\(FilePath.safeName(sink)).json"
-    partPrefix = "\(directory)/part-\(FilePath.safeName(sink))"
+    partName = "part-\(FilePath.safeName(sink))"
     lane = Lane(name: "file-\(sink)")
   }
 
@@ -62,6 +62,7 @@ actor FileCommitter {
         case .conflict(let conflict): throw conflict
         case .claim(let position):
           try store(position)
+          try removeParts(after: position.checkpoint, owner)
           return position.checkpoint
         }
       }
@@ -92,7 +93,25 @@ actor FileCommitter {
   private func partPath(_ checkpoint: CheckpointID, _ owner: JobOwner) -> String {
     let digits = String(checkpoint.number)
     let padded = String(repeating: "0", count: max(0, 12 - digits.count)) + digits
-    return "\(partPrefix)-\(FilePath.safeName(String(owner.lineage.prefix(8))))-\(padded).jsonl"
+    return "\(directory)/\(partPrefix(owner))\(padded).jsonl"
+  }
+
+  private func partPrefix(_ owner: JobOwner) -> String {
+    "\(partName)-\(FilePath.safeName(String(owner.lineage.prefix(8))))-"
+  }
+
+  /// Takes away what a commit published before it could store its position: it is published again if the checkpoint that
+  /// holds it was restored, and its rows come in other parts if that one was damaged and an older one was restored.
+  private func removeParts(after checkpoint: CheckpointID, _ owner: JobOwner) throws {
+    let prefix = partPrefix(owner)
+    var isChanged = false
+    for name in try fileSystem.names(in: directory) where name.hasPrefix(prefix) && name.hasSuffix(".jsonl") {
+      guard let number = UInt64(name.dropFirst(prefix.count).dropLast(".jsonl".count)), number > checkpoint.number
+      else { continue }
+      try fileSystem.remove("\(directory)/\(name)")
+      isChanged = true
+    }
+    if isChanged { try fileSystem.synchronizeDirectory(directory) }
   }
 
   /// Puts the epoch's rows under their final name. The spill file keeps its own name too, for a replay.
