@@ -17,9 +17,15 @@ public enum DurationText {
   private static func parseShort(_ text: String) -> Int64? {
     let compact = text.lowercased().filter { !$0.isWhitespace }
     let digits = compact.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-    guard let unit = units.first(where: { $0.names.contains(String(compact.dropFirst(digits.count))) }),
-      let number = Double(digits), number >= 0
-    else { return nil }
+    guard let unit = units.first(where: { $0.names.contains(String(compact.dropFirst(digits.count))) }) else {
+      return nil
+    }
+    // Whole numbers are exact, however large.
+    if let whole = Int64(digits) {
+      let (microseconds, overflow) = whole.multipliedReportingOverflow(by: unit.microseconds)
+      return overflow ? nil : microseconds
+    }
+    guard let number = Double(digits), number >= 0 else { return nil }
     let microseconds = (number * Double(unit.microseconds)).rounded()
     return microseconds < 9e18 ? Int64(microseconds) : nil
   }
