@@ -26,7 +26,7 @@ from harness import BINARY, ROOT, broker, environment, machine, spread  # noqa: 
 
 PLACE = ROOT / ".build" / "peers"
 PYTHON = os.environ.get("PEERS_PYTHON", sys.executable)
-PARTITIONS = 32
+PARTITIONS = 128
 TIMEOUT_SECONDS = 1200
 
 WEIR_SQL = """
