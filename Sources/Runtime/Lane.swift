@@ -23,7 +23,8 @@ public protocol LaneHost: Sendable {
 /// It is a task executor as well. A task that waits is resumed on the executor that it prefers, and goes on to its actor from
 /// there: one that prefers its actor's lane is resumed on it at once, any other by way of a thread of the default pool.
 ///
-/// `@unchecked Sendable`: `queue`, `isParked`, `isStopping` and `isRunning` are only touched while `mutex` is held.
+/// `@unchecked Sendable`: `queue`, `isParked`, `isStopping` and `isRunning` are only touched while `mutex` is held; what else
+/// is stored never changes, and the memory of `mutex` and `condition` lives from `init` to `deinit`.
 public final class Lane: SerialExecutor, TaskExecutor, @unchecked Sendable {
   /// Who runs the jobs of the lanes that the current task makes; `nil`: a thread for each.
   @TaskLocal public static var host: (any LaneHost)?

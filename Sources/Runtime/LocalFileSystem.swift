@@ -80,7 +80,8 @@ public struct LocalFileSystem: FileSystem {
   public func lock(_ path: String, mode: UInt32) throws -> any FileLock {
     let file = try LocalFile(path, flags: O_RDWR | O_CREAT, mode: mode, "open the lock file")
     var code = weir_lock_file(file.descriptor)
-    // Who only asks whether it is locked holds it for a moment: it is refused only when it stays so for a second.
+    // Who only asks whether it is locked holds it for a moment: it is refused only when it stays so for a second. Like every call
+    // of a file system this one may block: it is made at a start, or on a lane for input and output.
     for _ in 0..<Self.lockAttempts where code == EWOULDBLOCK {
       usleep(10_000)
       code = weir_lock_file(file.descriptor)

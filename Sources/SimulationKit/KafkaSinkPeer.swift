@@ -4,7 +4,7 @@ import Sinks
 
 /// A Kafka cluster with transactions in a world; processes reach it through the real sink.
 ///
-/// `@unchecked Sendable`: touched on the simulation's one thread only.
+/// `@unchecked Sendable`: touched on the simulation's one thread only, see ``SimulatedWorld``.
 public final class KafkaSinkPeer: @unchecked Sendable {
   /// A committed record.
   public struct Record: Hashable, Sendable {

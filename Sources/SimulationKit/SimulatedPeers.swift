@@ -38,7 +38,7 @@ public enum SinkKind: String, CaseIterable, Hashable, Sendable {
 
 /// The outside world of one run: its topic, its sinks' targets, its disk; and how a process is connected to them.
 ///
-/// `@unchecked Sendable`: touched on the simulation's one thread only.
+/// `@unchecked Sendable`: touched on the simulation's one thread only, see ``SimulatedWorld``.
 final class SimulatedPeers: @unchecked Sendable {
   /// Where the checkpoints are on the simulated disk.
   static let checkpointDirectory = "/checkpoints"

@@ -151,7 +151,7 @@ public final class SimulatedProcess: TaskExecutor, LaneHost, @unchecked Sendable
 
 /// The clocks of one process: virtual time, and a wall clock that may be off.
 ///
-/// `@unchecked Sendable`: touched on the simulation's one thread only.
+/// `@unchecked Sendable`: touched on the simulation's one thread only, see ``SimulatedWorld``.
 public final class ProcessClock: EngineClock, @unchecked Sendable {
   /// How far the wall clock is off, in microseconds.
   public var skew: Int64

@@ -6,7 +6,7 @@ import Runtime
 
 /// A transactional table that takes rows and position in one act: the plainest sink that the promise can rest on.
 ///
-/// `@unchecked Sendable`: touched on the simulation's one thread only.
+/// `@unchecked Sendable`: touched on the simulation's one thread only, see ``SimulatedWorld``.
 public final class SimulatedTable: @unchecked Sendable {
   /// The committed rows, as JSON objects.
   public private(set) var rows: [String] = []

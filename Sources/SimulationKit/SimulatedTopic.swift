@@ -6,7 +6,7 @@ import Runtime
 
 /// A topic of a simulated broker: partitions with records that appear as virtual time passes.
 ///
-/// `@unchecked Sendable`: touched on the simulation's one thread only.
+/// `@unchecked Sendable`: touched on the simulation's one thread only, see ``SimulatedWorld``.
 public final class SimulatedTopic: @unchecked Sendable {
   /// A record of a partition.
   public struct Record: Sendable {

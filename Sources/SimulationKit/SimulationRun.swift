@@ -28,6 +28,8 @@ final class SimulationRun: @unchecked Sendable {
   private var isReference = false
 
   /// A process with the job that it runs.
+  ///
+  /// `@unchecked Sendable`: like the run that owns it, touched on the simulation's one thread only.
   private final class RunningProcess: @unchecked Sendable {
     let process: SimulatedProcess
     var engine: Engine?

@@ -53,6 +53,7 @@ final class FileSpill: SpillArea {
 
   /// A new file, which loses its name at once.
   private func open(_ bucket: Int) throws -> Int32 {
+    // mkstemp puts characters of its own in place of the six.
     var template = Array("\(directory)/weir-verify-XXXXXX".utf8CString)
     let descriptor = template.withUnsafeMutableBufferPointer { path in
       let descriptor = path.baseAddress.map { mkstemp($0) } ?? -1
