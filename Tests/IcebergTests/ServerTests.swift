@@ -155,7 +155,7 @@ struct ServerTests {
     "a lost race is tried again while the requirements hold; what is unknown or impossible is answered at once",
     arguments: [
       ([IcebergError.Kind.conflict, .conflict, nil], 200, nil, 3),
-      ([.conflict, .conflict, .conflict, .conflict, .conflict], 409, "CommitFailedException", 5),
+      (Array(repeating: .conflict, count: 8), 409, "CommitFailedException", 8),
       ([.unknownOutcome], 500, "CommitStateUnknownException", 1),
       ([.transient], 503, "ServiceUnavailableException", 1),
       ([.unauthorized], 403, "ForbiddenException", 1), ([.io], 500, "InternalServerError", 1)
@@ -165,9 +165,11 @@ struct ServerTests {
     try await served.makeTable()
     let table = try await served.catalog.loadTable(TableIdentifier(Namespace(["db"]), "t"))
     let catalog = ScriptedCatalog(table: table, outcomes: outcomes)
+    var environment = CommitEnvironment.system
+    environment.sleep = { _ in }
     let service = RESTCatalogService(
       catalog: catalog, store: LocalFileStore(), options: RESTCatalogOptions(warehouse: served.path),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, environment: environment)
     let body = #"{"requirements":[{"type":"assert-table-uuid","uuid":"\#(table.metadata.tableUUID)"}],"updates":[]}"#
     let answer = try ServedAnswer(
       await service.respond(
@@ -175,6 +177,26 @@ struct ServerTests {
     #expect(answer.status == status && answer.type == type)
     #expect(await catalog.commitsSeen == count)
     #expect((answer.headers["Retry-After"] != nil) == (status == 503))
+  }
+
+  @Test("of many that change a table at once, nobody loses a race against the others, however few the attempts")
+  func turns() async throws {
+    let served = try ServedDirectory { options in options.commitAttempts = 1 }
+    try await served.makeTable()
+    let answers = try await withThrowingTaskGroup(of: Int.self) { group in
+      for number in 0..<40 {
+        let update = #"{"action":"set-properties","updates":{"p\#(number)":"x"}}"#
+        group.addTask {
+          try await served.ask(
+            "POST", "/v1/namespaces/db/tables/t", #"{"requirements":[],"updates":[\#(update)]}"#
+          ).status
+        }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(answers == Array(repeating: 200, count: 40))
+    let table = try await served.catalog.loadTable(TableIdentifier(Namespace(["db"]), "t"))
+    #expect((0..<40).allSatisfy { table.metadata.properties["p\($0)"] == "x" })
   }
 
   @Test("a metadata file is registered; one that is not there, or no such namespace, is said to be so")

@@ -12,8 +12,8 @@ public struct RESTCatalogOptions: Sendable {
   public var vendedCredentials: (any CredentialsProvider)?
   /// The largest body of a request, in bytes.
   public var bodyBytesMax = 32 << 20
-  /// How often a commit that lost a race, but whose requirements still hold, is tried.
-  public var commitAttempts = 5
+  /// How often a commit that lost a race against another program, but whose requirements still hold, is tried.
+  public var commitAttempts = 8
 
   /// The usual options.
   public init(warehouse: String, token: String? = nil, prefix: String? = nil) {

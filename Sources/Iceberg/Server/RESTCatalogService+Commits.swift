@@ -65,6 +65,11 @@ extension RESTCatalogService {
   /// Commits, and tries again when another commit was faster but all requirements still hold: a client asked for
   /// nothing more.
   private func commitExisting(_ commits: [TableCommit]) async throws -> [LoadedTable] {
+    try await turns.whenFree(commits.map(\.identifier)) { try await commitWithRetries(commits) }
+  }
+
+  @inline(never)
+  private func commitWithRetries(_ commits: [TableCommit]) async throws -> [LoadedTable] {
     var attempt = 1
     while attempt < max(2, options.commitAttempts) {
       if let tables = try await commitOnce(commits) { return tables }
@@ -74,6 +79,9 @@ extension RESTCatalogService {
     return try await catalog.commit(commits)
   }
 
+  /// The client waits meanwhile, and gives up after a minute or so.
+  private static let betweenCommits = RetryPolicy(initialMilliseconds: 50, maximumMilliseconds: 2_000)
+
   /// Lets the other commit finish; throws the requirement that does not hold any more.
   @inline(never)  // Inlined, it makes the optimiser of Swift 6.3.1 crash while it splits the caller.
   private func waitForNext(_ attempt: Int, _ commits: [TableCommit]) async throws {
@@ -81,7 +89,8 @@ extension RESTCatalogService {
     logger.debug(
       "a commit lost a race; trying again",
       metadata: ["tables": "\(commits.map(\.identifier))", "attempt": "\(attempt)"])
-    try await environment.sleep(Int64(environment.random() % UInt64(20 * attempt)) + 5)
+    let wait = Self.betweenCommits.backoff(attempt: attempt, random: Double(environment.random() >> 11) * 0x1p-53)
+    try await environment.sleep(Int64(wait))
   }
 
   /// The tables after the commit; `nil` when it was in conflict.

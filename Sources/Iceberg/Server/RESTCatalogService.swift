@@ -11,6 +11,7 @@ public struct RESTCatalogService: Sendable {
   let options: RESTCatalogOptions
   let environment: CommitEnvironment
   let logger: Logger
+  let turns = CommitTurns()
   private let access: ServerAccess
 
   /// A service.
