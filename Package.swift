@@ -140,6 +140,7 @@ let package = Package(
       name: "BenchBaseline", dependencies: ["CRdkafka"], path: "Benchmarks/Baseline", publicHeadersPath: ".",
       linkerSettings: [.linkedLibrary("jemalloc"), .linkedLibrary("m")]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TestTraits", path: "Tests/TestTraits", swiftSettings: strict),
     .target(
       name: "IcebergSupport",
       dependencies: ["Iceberg", "TestSupport", .product(name: "Logging", package: "swift-log")],
@@ -155,37 +156,42 @@ let package = Package(
       name: "Fuzzing", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/Driver", swiftSettings: strict,
       linkerSettings: [.linkedLibrary("jemalloc")]),
     // Starts the driver, which is built with it.
-    .testTarget(name: "FuzzingTests", dependencies: ["FuzzTargets", "Fuzzing"], swiftSettings: strict),
+    .testTarget(name: "FuzzingTests", dependencies: ["FuzzTargets", "Fuzzing", "TestTraits"], swiftSettings: strict),
     .testTarget(
-      name: "ParquetTests", dependencies: ["Columnar", "Parquet", "TestSupport"], swiftSettings: strict),
+      name: "ParquetTests", dependencies: ["Columnar", "Parquet", "TestSupport", "TestTraits"], swiftSettings: strict),
     .testTarget(
       name: "IcebergTests",
       dependencies: [
-        "Columnar", "Parquet", "PostgresClient", "Iceberg", "IcebergSupport", "TestSupport",
+        "Columnar", "Parquet", "PostgresClient", "Iceberg", "IcebergSupport", "TestSupport", "TestTraits",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
-    .testTarget(name: "SQLTests", dependencies: ["Columnar", "SQL", "TestSupport"], swiftSettings: strict),
-    .testTarget(name: "ColumnarTests", dependencies: ["Columnar", "TestSupport"], swiftSettings: strict),
-    .testTarget(name: "FormatsTests", dependencies: ["Columnar", "Formats", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "ExpressionsTests", dependencies: ["Columnar", "SQL", "Operators", "TestSupport"], swiftSettings: strict),
+      name: "SQLTests", dependencies: ["Columnar", "SQL", "TestSupport", "TestTraits"], swiftSettings: strict),
+    .testTarget(name: "ColumnarTests", dependencies: ["Columnar", "TestSupport", "TestTraits"], swiftSettings: strict),
+    .testTarget(
+      name: "FormatsTests", dependencies: ["Columnar", "Formats", "TestSupport", "TestTraits"], swiftSettings: strict),
+    .testTarget(
+      name: "ExpressionsTests", dependencies: ["Columnar", "SQL", "Operators", "TestSupport", "TestTraits"],
+      swiftSettings: strict),
     .testTarget(
       name: "IngestTests",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Ingest",
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Ingest", "TestTraits",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "OperatorsTests", dependencies: ["Columnar", "SQL", "Operators", "TestSupport"], swiftSettings: strict),
+      name: "OperatorsTests", dependencies: ["Columnar", "SQL", "Operators", "TestSupport", "TestTraits"],
+      swiftSettings: strict),
     .testTarget(
-      name: "CheckpointingTests", dependencies: ["Columnar", "Checkpointing", "TestSupport"], swiftSettings: strict),
+      name: "CheckpointingTests", dependencies: ["Columnar", "Checkpointing", "TestSupport", "TestTraits"],
+      swiftSettings: strict),
     .testTarget(
       name: "RuntimeTests",
       dependencies: [
-        "Columnar", "Checkpointing", "Runtime", "TestSupport",
+        "Columnar", "Checkpointing", "Runtime", "TestSupport", "TestTraits",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics")
       ],
@@ -194,21 +200,21 @@ let package = Package(
       name: "SinksTests",
       dependencies: [
         "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Parquet", "PostgresClient", "Iceberg",
-        "Ingest", "Sinks", "CRdkafka", "IcebergSupport", "SimulationKit", "TestSupport",
+        "Ingest", "Sinks", "CRdkafka", "IcebergSupport", "SimulationKit", "TestSupport", "TestTraits",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
     .testTarget(
       name: "AppTests",
       dependencies: [
-        "App", "Actors", "Checkpointing", "Columnar", "Iceberg", "Parquet", "Runtime",
+        "App", "Actors", "Checkpointing", "Columnar", "Iceberg", "Parquet", "Runtime", "TestTraits",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
     .testTarget(
       name: "ActorsTests",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors",
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "TestTraits",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
@@ -216,16 +222,19 @@ let package = Package(
       name: "SimulationTests",
       dependencies: [
         "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Sinks", "Parquet", "Iceberg",
-        "PostgresClient", "SimulationKit", "TestSupport",
+        "PostgresClient", "SimulationKit", "TestSupport", "TestTraits",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Actors", "Verification", "TestSupport"
+        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Actors", "Verification", "TestSupport",
+        "TestTraits"
       ],
       swiftSettings: strict),
-    .testTarget(name: "EndToEndTests", dependencies: ["Ingest", "IcebergSupport", "TestSupport"], swiftSettings: strict)
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["Ingest", "IcebergSupport", "TestSupport", "TestTraits"],
+      swiftSettings: strict)
   ]
 )

@@ -7,10 +7,11 @@ import Logging
 import Runtime
 import SQL
 import Synchronization
+import TestTraits
 import Testing
 
 /// Whole jobs on fake ends: real actors, channels, checkpoints and recovery.
-@Suite("Engine")
+@Suite("Engine", .fewAtOnce)
 struct EngineTests {
   static let pipeline = """
     CREATE TABLE events (k text NOT NULL, v bigint, ts timestamptz NOT NULL)

@@ -7,10 +7,11 @@ import Logging
 import Runtime
 import SQL
 import Synchronization
+import TestTraits
 import Testing
 
 /// Jobs whose sinks share a target that can commit to all of them in one act.
-@Suite("Commits of several sinks in one act")
+@Suite("Commits of several sinks in one act", .fewAtOnce)
 struct GroupCommitTests {
   private func run(
     _ target: SharedTarget, records: [[String]], faults: FaultPlan, directory: String

@@ -1,8 +1,9 @@
 import Actors
 import SQL
+import TestTraits
 import Testing
 
-@Suite("Job graph")
+@Suite("Job graph", .fewAtOnce)
 struct JobGraphTests {
   private func graph(_ statements: String) throws -> JobGraph {
     let tables = """

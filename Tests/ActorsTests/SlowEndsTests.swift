@@ -1,10 +1,11 @@
 import Actors
 import Foundation
 import Runtime
+import TestTraits
 import Testing
 
 /// Whole jobs whose store or sources take their time.
-@Suite("Engine, when its ends are slow")
+@Suite("Engine, when its ends are slow", .fewAtOnce)
 struct SlowEndsTests {
   @Test("a job whose first checkpoint does not complete is not ready, and says what it waits for")
   func firstCheckpointStalls() async throws {

@@ -1,8 +1,9 @@
 import App
 import Foundation
+import TestTraits
 import Testing
 
-@Suite("Benchmarks")
+@Suite("Benchmarks", .fewAtOnce)
 struct BenchTests {
   private static let baseline =
     #"{"events":100,"bytes":11100,"rows":2,"late":0,"sums":[100,7500.5,101.25,150],"peak_bytes":4096}"#

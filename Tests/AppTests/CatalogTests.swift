@@ -1,9 +1,10 @@
 import App
 import Foundation
 import Runtime
+import TestTraits
 import Testing
 
-@Suite("The served catalog")
+@Suite("The served catalog", .fewAtOnce)
 struct CatalogTests {
   private func settings(_ more: [String: String] = [:]) throws -> (settings: Settings, directory: String) {
     let directory = "/tmp/weir-catalog-\(getpid())-\(UUID().uuidString.prefix(8))"

@@ -2,9 +2,10 @@ import Actors
 import App
 import Foundation
 import Runtime
+import TestTraits
 import Testing
 
-@Suite("The command")
+@Suite("The command", .fewAtOnce)
 struct CommandTests {
   @Test("a job is named after its file, and a pipeline.sql after its directory")
   func names() throws {

@@ -1,6 +1,7 @@
 import Actors
 import App
 import Checkpointing
+import TestTraits
 import Testing
 
 /// A job that stands still, in whatever state a test wants.
@@ -28,7 +29,7 @@ private struct StillJob: JobHandle {
   }
 }
 
-@Suite("The HTTP interface")
+@Suite("The HTTP interface", .fewAtOnce)
 struct InterfaceTests {
   private func ask(_ method: String, _ target: String, _ job: StillJob = StillJob()) async throws -> (Int, String) {
     let interface = JobInterface(handles: [job], metrics: { "weir_up 1\n" })

@@ -4,9 +4,10 @@ import Iceberg
 import Logging
 import Runtime
 import Synchronization
+import TestTraits
 import Testing
 
-@Suite("Maintenance beside a job", .serialized)
+@Suite("Maintenance beside a job", .fewAtOnce, .serialized)
 struct MaintenanceServiceTests {
   private func service(
     _ fixture: MaintenanceFixture, _ time: VirtualTime, _ policy: MaintenancePolicy,

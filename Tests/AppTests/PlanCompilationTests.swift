@@ -1,7 +1,8 @@
 import App
+import TestTraits
 import Testing
 
-@Suite("Plans that cannot run")
+@Suite("Plans that cannot run", .fewAtOnce)
 struct PlanCompilationTests {
   @Test(
     "a format or a regular expression that cannot be read is a mistake with its place, not a job that fails",

@@ -1,9 +1,10 @@
 import App
 import Foundation
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite("weir maintain")
+@Suite("weir maintain", .fewAtOnce)
 struct TableUpkeepTests {
   private func filled(_ spec: String = "") async throws -> MaintenanceFixture {
     let fixture = try await MaintenanceFixture(spec: spec)
@@ -124,7 +125,7 @@ struct TableUpkeepTests {
   }
 }
 
-@Suite("When a table is looked at")
+@Suite("When a table is looked at", .fewAtOnce)
 struct TableWatchTests {
   @Test("a table with many commits is looked at sooner, one without at the longest interval")
   func rate() {

@@ -1,9 +1,10 @@
 import App
 import Runtime
 import Synchronization
+import TestTraits
 import Testing
 
-@Suite("The weather pipeline's ends")
+@Suite("The weather pipeline's ends", .fewAtOnce)
 struct WeatherTests {
   private func ask(_ target: String, publish: @escaping @Sendable (WeatherRecord) async throws -> Void = { _ in })
     async throws -> HTTPAnswer

@@ -1,7 +1,8 @@
 import Checkpointing
+import TestTraits
 import Testing
 
-@Suite("Barrier aligner")
+@Suite("Barrier aligner", .fewAtOnce)
 struct BarrierAlignerTests {
   private func id(_ number: UInt64) -> CheckpointID { CheckpointID(number) }
 

@@ -1,8 +1,9 @@
 import Checkpointing
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Checkpoint coordinator")
+@Suite("Checkpoint coordinator", .fewAtOnce)
 struct CoordinatorMachineTests {
   private let second: Int64 = 1_000_000_000
   private let participants: Set<String> = ["source", "window", "a", "b"]

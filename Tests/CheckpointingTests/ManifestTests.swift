@@ -1,8 +1,9 @@
 import Checkpointing
 import Columnar
+import TestTraits
 import Testing
 
-@Suite("Manifest and recovery")
+@Suite("Manifest and recovery", .fewAtOnce)
 struct ManifestTests {
   static func manifest(_ number: UInt64) -> Manifest {
     var account = RowAccount()
@@ -92,7 +93,7 @@ struct ManifestTests {
   }
 }
 
-@Suite("Positions and claims")
+@Suite("Positions and claims", .fewAtOnce)
 struct PositionTests {
   private let owner = JobOwner(lineage: "l", attempt: 2)
 

@@ -1,9 +1,10 @@
 import Checkpointing
 import Columnar
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Watermark tracker")
+@Suite("Watermark tracker", .fewAtOnce)
 struct WatermarkTrackerTests {
   private func at(_ microseconds: Int64) -> Timestamp { Timestamp(microseconds: microseconds) }
 

@@ -1,8 +1,9 @@
 import Columnar
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Batches as bytes")
+@Suite("Batches as bytes", .fewAtOnce)
 struct BatchCodecTests {
   @Test("a batch of every type reads back as it was")
   func roundTrips() throws {

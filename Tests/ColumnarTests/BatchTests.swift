@@ -1,8 +1,9 @@
 import Columnar
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Columns and batches")
+@Suite("Columns and batches", .fewAtOnce)
 struct BatchTests {
   private func values(_ batch: Batch) -> [[Value]] {
     (0..<batch.count).map { row in batch.columns.map { $0.value(row) } }

@@ -1,8 +1,9 @@
 import Columnar
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Numeric text")
+@Suite("Numeric text", .fewAtOnce)
 struct NumericTextTests {
   @Test(
     "a number is read and printed with its digits",

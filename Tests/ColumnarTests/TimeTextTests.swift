@@ -1,8 +1,9 @@
 import Columnar
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Times, intervals and uuids as text")
+@Suite("Times, intervals and uuids as text", .fewAtOnce)
 struct TimeTextTests {
   private func printed(_ microseconds: Int64) -> String {
     var bytes: [UInt8] = []

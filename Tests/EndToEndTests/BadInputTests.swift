@@ -1,11 +1,12 @@
 import Foundation
 import Ingest
 import TestSupport
+import TestTraits
 import Testing
 
 /// Whatever a topic holds, good rows arrive, and each record that cannot be used is kept once, with its place and the
 /// reason.
-@Suite("Bad input", .serialized)
+@Suite("Bad input", .fewAtOnce, .serialized)
 struct BadInputTests {
   @Test("a topic full of bad records: good rows arrive, every bad record is kept once in the local file")
   func localFile() async throws {

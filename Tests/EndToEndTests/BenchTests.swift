@@ -1,7 +1,8 @@
 import Foundation
+import TestTraits
 import Testing
 
-@Suite("weir bench")
+@Suite("weir bench", .fewAtOnce)
 struct BenchCommandTests {
   /// A whole round over few events: broker, events, C programs, the checked run, Weir with and without checkpoints.
   @Test("measures, checks its results against the C program's, and prints one object", .timeLimit(.minutes(3)))

@@ -1,6 +1,7 @@
 import Foundation
 import Ingest
 import TestSupport
+import TestTraits
 import Testing
 
 /// The promise itself, on the real binary: whatever is killed, the table holds what one undisturbed run would have
@@ -8,7 +9,7 @@ import Testing
 ///
 /// Kills are SIGKILL at moments drawn from the printed seed. `WEIR_TEST_SEED` repeats a run, `WEIR_TEST_KILLS` and
 /// `WEIR_TEST_EVENTS` make it longer.
-@Suite("Exactly once", .serialized)
+@Suite("Exactly once", .fewAtOnce, .serialized)
 struct ExactlyOnceTests {
   static let partitions = 16
 

@@ -1,10 +1,11 @@
 import Foundation
 import Ingest
 import TestSupport
+import TestTraits
 import Testing
 
 /// What can be wrong around a job: it says so in words that help, and loses nothing.
-@Suite("Failures", .serialized)
+@Suite("Failures", .fewAtOnce, .serialized)
 struct FailureTests {
   // MARK: What the user wrote
 

@@ -2,11 +2,12 @@ import Foundation
 import Glibc
 import IcebergSupport
 import TestSupport
+import TestTraits
 import Testing
 
 /// Tables, stores, clocks and disks that are not as they should be, with the real binary: each is an error that says what
 /// to do, nothing of the table is changed, and nobody waits for long.
-@Suite("Bad tables and stores", .serialized)
+@Suite("Bad tables and stores", .fewAtOnce, .serialized)
 struct IcebergBadInputTests {
   /// What somebody did to a table.
   enum Damage: String, CaseIterable {

@@ -1,12 +1,13 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 /// The promise on Iceberg tables, with the real binary: whatever is killed while files are written, committed and
 /// compacted, the tables hold every record once, and every reader finds them sound.
 ///
 /// `WEIR_TEST_SEED` repeats a run, `WEIR_TEST_KILLS` and `WEIR_TEST_EVENTS` make it longer.
-@Suite("Exactly once into Iceberg", .serialized)
+@Suite("Exactly once into Iceberg", .fewAtOnce, .serialized)
 struct IcebergExactlyOnceTests {
   /// Where tables are registered.
   enum Place: String, CaseIterable {

@@ -1,13 +1,14 @@
 import Foundation
 import IcebergSupport
 import TestSupport
+import TestTraits
 import Testing
 
 /// The promise on the worst of networks, with the real binary: one request in ten to S3 fails, answers of the catalog get
 /// lost or come late, and the job is killed again and again.
 ///
 /// `WEIR_TEST_SEED` repeats a run as far as the order of requests does, `WEIR_TEST_KILLS` makes it longer.
-@Suite("Iceberg under faults", .serialized)
+@Suite("Iceberg under faults", .fewAtOnce, .serialized)
 struct IcebergFaultTests {
   @Test("every record is in the tables once, and nothing else is in the warehouse")
   func survivesFaults() async throws {

@@ -1,8 +1,9 @@
 import Foundation
+import TestTraits
 import Testing
 
 /// The Nexmark queries, against DuckDB over the same events.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.fewAtOnce, .timeLimit(.minutes(30)))
 struct NexmarkTests {
   @Test("queries without a window, with one, and with a stage above it give what DuckDB computes")
   func results() async throws {

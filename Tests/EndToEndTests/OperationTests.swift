@@ -2,10 +2,11 @@ import Foundation
 import FoundationNetworking
 import Ingest
 import TestSupport
+import TestTraits
 import Testing
 
 /// What somebody who runs Weir does with it: files, pipes, stopping, restarting, changing, watching.
-@Suite("Operation", .serialized)
+@Suite("Operation", .fewAtOnce, .serialized)
 struct OperationTests {
   // MARK: Files and pipes
 

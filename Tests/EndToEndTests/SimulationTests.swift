@@ -1,5 +1,6 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 private struct FoundViolation: Decodable {
@@ -11,7 +12,7 @@ private struct FoundViolation: Decodable {
 
 /// `weir sim` as a user runs it. Thousands of seeds are run by `.ci/run`; what the simulator finds is shown by
 /// `Tests/PlantedBugs`.
-@Suite("weir sim")
+@Suite("weir sim", .fewAtOnce)
 struct SimulationTests {
   private func sim(_ arguments: [String], _ bench: Workbench) async throws -> (code: Int32, output: String) {
     let weir = try bench.weir(["sim"] + arguments, environment: [:])

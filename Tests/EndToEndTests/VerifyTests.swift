@@ -1,10 +1,11 @@
 import Foundation
 import Ingest
 import TestSupport
+import TestTraits
 import Testing
 
 /// `weir verify` on the real binary: it finds what was done to a table by hand, and nothing where nothing was done.
-@Suite("weir verify", .serialized)
+@Suite("weir verify", .fewAtOnce, .serialized)
 struct VerifyTests {
   static let source = """
     CREATE TABLE events (

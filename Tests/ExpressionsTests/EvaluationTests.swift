@@ -1,6 +1,7 @@
 import Columnar
 import Operators
 import SQL
+import TestTraits
 import Testing
 
 /// The outcome of an expression for one row.
@@ -65,7 +66,7 @@ private func outcome(_ text: String, _ row: [String: Value] = [:]) throws -> Out
   try outcomes(text, [row])[0]
 }
 
-@Suite("Evaluation of expressions")
+@Suite("Evaluation of expressions", .fewAtOnce)
 struct EvaluationTests {
   @Test("a numeric beyond 38 digits fails its row; one digit less does not")
   func numericOverflow() throws {

@@ -1,6 +1,7 @@
 import Columnar
 import Operators
 import SQL
+import TestTraits
 import Testing
 
 /// Every type, with values at the edges of its range.
@@ -73,7 +74,7 @@ private func columns(_ types: [DataType]) -> [Expression] {
   types.enumerated().map { Expression(.column($0), type: $1) }
 }
 
-@Test("every function and operator of the catalogue can be evaluated, whatever its arguments are")
+@Test("every function and operator of the catalogue can be evaluated, whatever its arguments are", .fewAtOnce)
 func everySignature() throws {
   let all = FunctionCatalog.signatures
   #expect(all.count > 250)
@@ -83,7 +84,8 @@ func everySignature() throws {
   }
 }
 
-@Test("functions of any number of arguments can be evaluated for every type that the catalogue lets them have")
+@Test(
+  "functions of any number of arguments can be evaluated for every type that the catalogue lets them have", .fewAtOnce)
 func variadicSignatures() throws {
   for name in ["concat", "concat_ws", "greatest", "least"] {
     for (type, _) in edges {
@@ -98,7 +100,7 @@ func variadicSignatures() throws {
   }
 }
 
-@Test("every cast that the catalogue allows can be evaluated, and every assignment")
+@Test("every cast that the catalogue allows can be evaluated, and every assignment", .fewAtOnce)
 func everyCast() throws {
   let targets = edges.map(\.type) + [.numeric(precision: 5, scale: 2)]
   for (from, _) in edges {
@@ -112,7 +114,7 @@ func everyCast() throws {
   }
 }
 
-@Test("IN, CASE and COALESCE can be evaluated for every type")
+@Test("IN, CASE and COALESCE can be evaluated for every type", .fewAtOnce)
 func everyTypeInConstructs() throws {
   for (type, values) in edges {
     let column = Expression(.column(0), type: type)

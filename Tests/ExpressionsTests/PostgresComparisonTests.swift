@@ -2,6 +2,7 @@ import Columnar
 import Operators
 import SQL
 import TestSupport
+import TestTraits
 import Testing
 
 /// One row of sample values, as SQL literals with their types: what both sides evaluate expressions over.
@@ -160,14 +161,16 @@ private func compare(_ expressions: [String]) throws -> [String] {
   return differences
 }
 
-@Test("hand-picked expressions have PostgreSQL's values and errors")
+@Test("hand-picked expressions have PostgreSQL's values and errors", .fewAtOnce)
 func handPickedExpressions() throws {
   let expressions = ComparedExpressions.all
   let differences = try compare(expressions)
   #expect(differences.isEmpty, "\(differences.count) of \(expressions.count):\n\(differences.joined(separator: "\n"))")
 }
 
-@Test("random combinations of operators and functions have PostgreSQL's values and errors", arguments: [UInt64(1), 2])
+@Test(
+  "random combinations of operators and functions have PostgreSQL's values and errors", .fewAtOnce,
+  arguments: [UInt64(1), 2])
 func randomExpressions(seed: UInt64) throws {
   var generator = ExpressionGenerator(seed: seed)
   let expressions = (0..<150).map { _ in generator.next() }

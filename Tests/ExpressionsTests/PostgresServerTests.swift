@@ -1,7 +1,8 @@
 import TestSupport
+import TestTraits
 import Testing
 
-@Test("a private server answers, and survives a restart")
+@Test("a private server answers, and survives a restart", .fewAtOnce)
 func privateServerAnswers() throws {
   let server = try PostgresServer()
   #expect(try server.run(sql: "SELECT 1, NULL, 'a'") == [["1", nil, "a"]])

@@ -1,8 +1,9 @@
 import Columnar
 import Formats
+import TestTraits
 import Testing
 
-@Suite("CSV and raw records")
+@Suite("CSV and raw records", .fewAtOnce)
 struct CSVTests {
   static let fields = [Field("name", .text), Field("n", .bigint), Field("at", .timestamptz), Field("j", .jsonb)]
   static let format = RecordFormat.csv(CSVOptions(names: ["n", "skipped", "name", "at"]))

@@ -1,8 +1,9 @@
 import Columnar
 import Formats
+import TestTraits
 import Testing
 
-@Suite("Event time of records")
+@Suite("Event time of records", .fewAtOnce)
 struct EventTimeTests {
   private func decoder(keepsPayloads: Bool = false) throws -> RecordDecoder {
     try RecordDecoder(

@@ -1,9 +1,10 @@
 import Columnar
 import Formats
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("JSON records")
+@Suite("JSON records", .fewAtOnce)
 struct JSONRecordTests {
   static let fields = [
     Field("sensor_id", .text, isNullable: false), Field("temperature", .double), Field("ts", .timestamptz),

@@ -1,9 +1,10 @@
 import Columnar
 import Formats
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("JSON values in typed columns")
+@Suite("JSON values in typed columns", .fewAtOnce)
 struct JSONValueTests {
   struct Case: Sendable, CustomTestStringConvertible {
     var type: DataType

@@ -1,9 +1,10 @@
 import Columnar
 import Formats
+import TestTraits
 import Testing
 
 /// Rows that a source has as columns already, against the same rows as JSON records.
-@Suite struct RecordDecoderColumnsTests {
+@Suite(.fewAtOnce) struct RecordDecoderColumnsTests {
   private let schema = Schema([
     Field("n", .bigint), Field("text", .text), Field("time", .timestamptz, isNullable: false), Field("ok", .boolean),
     Field("_offset", .bigint)

@@ -1,9 +1,10 @@
 import Columnar
 import Formats
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Rows written as JSON and read back")
+@Suite("Rows written as JSON and read back", .fewAtOnce)
 struct RoundTripTests {
   static let types: [DataType] = [
     .boolean, .integer, .bigint, .real, .double, .numeric, .numeric(precision: 12, scale: 3), .text, .bytea, .date,

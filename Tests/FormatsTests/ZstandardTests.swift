@@ -1,7 +1,8 @@
 import Formats
+import TestTraits
 import Testing
 
-@Suite("Zstandard frames")
+@Suite("Zstandard frames", .fewAtOnce)
 struct ZstandardTests {
   @Test("what is compressed comes back", arguments: [0, 1, 100_000])
   func roundTrips(count: Int) throws {

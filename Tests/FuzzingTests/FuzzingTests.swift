@@ -1,5 +1,6 @@
 import Foundation
 import FuzzTargets
+import TestTraits
 import Testing
 
 /// The driver in a process of its own: what it finds must not end the tests.
@@ -24,7 +25,7 @@ private struct Driver {
   func remove() { try? FileManager.default.removeItem(atPath: place) }
 }
 
-@Suite("Fuzzing", .serialized)
+@Suite("Fuzzing", .fewAtOnce, .serialized)
 struct FuzzingTests {
   @Test("every target has a name of its own, and inputs to start from that hold")
   func targets() throws {

@@ -1,8 +1,9 @@
 import Foundation
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite("Codecs of manifests")
+@Suite("Codecs of manifests", .fewAtOnce)
 struct AvroCodecTests {
   /// The table's manifests and lists, written anew with `codec` by us.
   private static func recode(_ fixture: TableFixture, _ codec: AvroCodec) throws {

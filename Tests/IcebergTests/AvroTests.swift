@@ -1,8 +1,9 @@
 import Iceberg
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite struct AvroTests {
+@Suite(.fewAtOnce) struct AvroTests {
   private static let schema = AvroSchema.record(
     AvroRecordSchema(
       name: "row",

@@ -4,9 +4,10 @@ import Iceberg
 import IcebergSupport
 import Parquet
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Tables that are damaged, or not what they say")
+@Suite("Tables that are damaged, or not what they say", .fewAtOnce)
 struct BadTableTests {
   /// Reads and commits must fail, name the file, and leave everything as it is.
   private static func expectRefused(

@@ -1,7 +1,8 @@
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite("The catalog factory")
+@Suite("The catalog factory", .fewAtOnce)
 struct CatalogFactoryTests {
   @Test(
     "names what is missing or unknown",

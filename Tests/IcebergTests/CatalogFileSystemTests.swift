@@ -1,9 +1,10 @@
 import Foundation
 import Iceberg
 import IcebergSupport
+import TestTraits
 import Testing
 
-@Suite("The file system catalog")
+@Suite("The file system catalog", .fewAtOnce)
 struct CatalogFileSystemTests {
   private func catalog(
     _ warehouse: String, store: (any ObjectStore)? = nil, name: String = "fs"

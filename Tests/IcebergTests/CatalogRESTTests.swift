@@ -1,8 +1,9 @@
 import Foundation
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite("The REST catalog")
+@Suite("The REST catalog", .fewAtOnce)
 struct CatalogRESTTests {
   private static let config = CatalogScript.json(#"{"defaults": {}, "overrides": {}}"#)
 

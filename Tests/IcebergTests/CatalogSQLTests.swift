@@ -1,9 +1,10 @@
 import Foundation
 import Iceberg
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("The SQL catalog")
+@Suite("The SQL catalog", .fewAtOnce)
 struct CatalogSQLTests {
   private func catalog(
     _ url: String, _ warehouse: String, name: String = "prod", store: (any ObjectStore)? = nil

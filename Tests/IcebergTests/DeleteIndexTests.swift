@@ -1,7 +1,8 @@
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite struct DeleteIndexTests {
+@Suite(.fewAtOnce) struct DeleteIndexTests {
   private static let schema = TableSchema(fields: [NestedField(id: 1, name: "a", type: .long)])
   private static let specs: [Int: PartitionSpec] = [
     0: PartitionSpec(

@@ -1,9 +1,10 @@
 import Foundation
 import Iceberg
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite struct DeleteVectorTests {
+@Suite(.fewAtOnce) struct DeleteVectorTests {
   private static func bytes(_ base64: String) throws -> [UInt8] { Array(try #require(Data(base64Encoded: base64))) }
 
   /// Sets of all shapes: sparse, dense, with runs, beyond 32 bits.

@@ -3,9 +3,10 @@ import Foundation
 import Iceberg
 import IcebergSupport
 import Parquet
+import TestTraits
 import Testing
 
-@Suite("Nested columns that change after rows were written")
+@Suite("Nested columns that change after rows were written", .fewAtOnce)
 struct EvolutionTests {
   @Test(
     "our files are read as Java and PyIceberg read them, with initial defaults in v3, and the same after compaction",

@@ -1,8 +1,9 @@
 import Foundation
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite("Tables of format version 1 as old writers left them")
+@Suite("Tables of format version 1 as old writers left them", .fewAtOnce)
 struct LegacyTests {
   @Test("metadata with one schema and spec, and manifests without a list, are read, upgraded, written to and expired")
   func legacy() async throws {

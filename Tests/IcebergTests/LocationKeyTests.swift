@@ -1,7 +1,8 @@
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite("Locations and caches")
+@Suite("Locations and caches", .fewAtOnce)
 struct LocationKeyTests {
   @Test(
     "what may be the same file counts as the same",

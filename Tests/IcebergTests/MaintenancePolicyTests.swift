@@ -1,10 +1,11 @@
 import Iceberg
 import IcebergSupport
 import TestSupport
+import TestTraits
 import Testing
 
 /// The choice of files, without tables: sizes go in, groups come out.
-@Suite("Which files are compacted")
+@Suite("Which files are compacted", .fewAtOnce)
 struct MaintenancePolicyTests {
   private static let target: Int64 = 512 << 20
 

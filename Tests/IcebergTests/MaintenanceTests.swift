@@ -2,9 +2,10 @@ import Columnar
 import Foundation
 import Iceberg
 import Parquet
+import TestTraits
 import Testing
 
-@Suite("Maintenance of tables")
+@Suite("Maintenance of tables", .fewAtOnce)
 struct MaintenanceTests {
   static func policy(_ minimum: Int = 3) -> CompactionPolicy { CompactionPolicy(minimumInputFiles: minimum) }
 

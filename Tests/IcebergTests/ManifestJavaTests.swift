@@ -1,9 +1,10 @@
 import Columnar
 import Foundation
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite struct ManifestJavaTests {
+@Suite(.fewAtOnce) struct ManifestJavaTests {
   // No partition by a fixed column: Java 1.9 reads fixed partition values as if a length came before them.
   private static let schema = TableSchema(fields: [
     NestedField(id: 1, name: "id", type: .long, isRequired: true),

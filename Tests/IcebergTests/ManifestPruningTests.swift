@@ -1,8 +1,9 @@
 import Iceberg
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite struct ManifestPruningTests {
+@Suite(.fewAtOnce) struct ManifestPruningTests {
   private static let schema = TableSchema(fields: [
     NestedField(id: 1, name: "i", type: .long), NestedField(id: 2, name: "d", type: .double),
     NestedField(id: 3, name: "s", type: .string)

@@ -1,9 +1,10 @@
 import Columnar
 import Iceberg
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite struct ManifestTests {
+@Suite(.fewAtOnce) struct ManifestTests {
   /// A column of each type that a partition may be made of.
   static let types: [IcebergType] = [
     .boolean, .int, .long, .float, .double, .decimal(precision: 9, scale: 2), .decimal(precision: 38, scale: 10), .date,

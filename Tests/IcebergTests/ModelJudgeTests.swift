@@ -2,9 +2,10 @@ import Columnar
 import Foundation
 import Iceberg
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("The model as pyiceberg and Iceberg Java see it")
+@Suite("The model as pyiceberg and Iceberg Java see it", .fewAtOnce)
 struct ModelJudgeTests {
   private func ask(_ request: JSONValue, java: Bool = false) throws -> [JSONValue] {
     let variable = java ? "WEIR_JUDGES_JAVA_PYTHON" : "WEIR_JUDGES_PYTHON"

@@ -1,8 +1,9 @@
 import Iceberg
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Table metadata")
+@Suite("Table metadata", .fewAtOnce)
 struct ModelMetadataTests {
   static let schema = TableSchema(
     fields: [

@@ -1,8 +1,9 @@
 import Iceberg
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Rules of the specification")
+@Suite("Rules of the specification", .fewAtOnce)
 struct ModelRulesTests {
   private func table(
     _ spec: String, version: Int = 3, _ fields: [NestedField]? = nil

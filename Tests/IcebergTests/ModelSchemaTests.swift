@@ -1,9 +1,10 @@
 import Columnar
 import Iceberg
 import Parquet
+import TestTraits
 import Testing
 
-@Suite("Schemas and values")
+@Suite("Schemas and values", .fewAtOnce)
 struct ModelSchemaTests {
   private var schema: TableSchema {
     TableSchema(

@@ -1,9 +1,10 @@
 import Columnar
 import Iceberg
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Transforms")
+@Suite("Transforms", .fewAtOnce)
 struct ModelTransformTests {
   @Test("The hashes of the specification's Appendix B come out")
   func hashVectors() throws {

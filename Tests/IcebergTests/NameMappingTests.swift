@@ -1,8 +1,9 @@
 import Foundation
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite("Files without field ids")
+@Suite("Files without field ids", .fewAtOnce)
 struct NameMappingTests {
   /// What PyIceberg cannot tell apart: it writes a list of structs that is null as an empty one.
   private static func withoutEmptyLists(_ rows: [String]) -> [String] {

@@ -1,8 +1,9 @@
 import Foundation
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite("Branches and tags")
+@Suite("Branches and tags", .fewAtOnce)
 struct ReferenceTests {
   private static func ids(_ range: Range<Int64>) -> [String] {
     let columns = TableAppendTests.columns(range)

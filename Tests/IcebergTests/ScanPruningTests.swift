@@ -4,9 +4,10 @@ import Iceberg
 import IcebergSupport
 import Parquet
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Scans with a predicate")
+@Suite("Scans with a predicate", .fewAtOnce)
 struct ScanPruningTests {
   private static let fields = [
     NestedField(id: 1, name: "i", type: .int), NestedField(id: 2, name: "d", type: .float),

@@ -1,7 +1,8 @@
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite("The REST catalog service and this library's client")
+@Suite("The REST catalog service and this library's client", .fewAtOnce)
 struct ServerClientTests {
   @Test("over directories, the client keeps what every catalog promises")
   func directories() async throws {

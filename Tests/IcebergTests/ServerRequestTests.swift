@@ -1,7 +1,8 @@
 import Iceberg
+import TestTraits
 import Testing
 
-@Suite("Requests to the REST catalog service")
+@Suite("Requests to the REST catalog service", .fewAtOnce)
 struct ServerRequestTests {
   @Test(
     "what is at no address, or malformed, is refused in the error model",

@@ -1,8 +1,9 @@
 import Iceberg
 import Logging
+import TestTraits
 import Testing
 
-@Suite("The REST catalog service")
+@Suite("The REST catalog service", .fewAtOnce)
 struct ServerTests {
   @Test("the configuration lists what is served, multi-table commits only where the catalog has them")
   func configuration() async throws {

@@ -3,6 +3,7 @@ import Iceberg
 import IcebergSupport
 import Logging
 import TestSupport
+import TestTraits
 import Testing
 
 private func withDirectory(_ body: (String) async throws -> Void) async throws {
@@ -22,7 +23,7 @@ private func kind<Value>(_ body: () async throws(IcebergError) -> Value) async -
   }
 }
 
-@Suite("Local files")
+@Suite("Local files", .fewAtOnce)
 struct StoreLocalTests {
   @Test("the three spellings of a location are the same file; others are refused")
   func spellings() async throws {

@@ -1,6 +1,7 @@
 import Glibc
 import Iceberg
 import IcebergSupport
+import TestTraits
 import Testing
 
 private let errorBodies: [String: String] = [
@@ -35,7 +36,7 @@ private func failure(_ body: () async throws(IcebergError) -> Void) async -> Ice
   }
 }
 
-@Suite("Retries and odd answers")
+@Suite("Retries and odd answers", .fewAtOnce)
 struct StoreRetryTests {
   @Test("the wait doubles up to the maximum, is random below that, and honours Retry-After")
   func backoff() {

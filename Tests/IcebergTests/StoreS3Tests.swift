@@ -3,6 +3,7 @@ import Iceberg
 import IcebergSupport
 import Logging
 import TestSupport
+import TestTraits
 import Testing
 
 /// An S3 server that verifies signatures, a bucket, and a store.
@@ -86,7 +87,7 @@ private actor OneAtATime: HTTPTransport {
   func close() async { await base.close() }
 }
 
-@Suite("S3 store against a server that verifies signatures")
+@Suite("S3 store against a server that verifies signatures", .fewAtOnce)
 struct StoreS3Tests {
   static let oddKeys = [
     "plain", "with space", "a+b", "100%", "%41", "year=2024/x=ä ö/ñ.parquet", "tab\tkey", "q?u&e=r#y", "a'(b)*!,;:@$",

@@ -1,9 +1,10 @@
 import Iceberg
 import IcebergSupport
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Signature Version 4")
+@Suite("Signature Version 4", .fewAtOnce)
 struct StoreSignatureTests {
   static let signer = SignatureV4(
     credentials: S3Credentials(

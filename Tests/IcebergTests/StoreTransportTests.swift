@@ -1,6 +1,7 @@
 import Glibc
 import Iceberg
 import IcebergSupport
+import TestTraits
 import Testing
 
 /// A server that accepts one connection after the other, reads until a pause or a blank line, and answers with fixed bytes.
@@ -45,7 +46,7 @@ private final class CannedServer: Sendable {
   }
 }
 
-@Suite("HTTP transport")
+@Suite("HTTP transport", .fewAtOnce)
 struct StoreTransportTests {
   private func kind(
     _ transport: AsyncHTTPTransport, _ request: HTTPTransportRequest

@@ -2,9 +2,10 @@ import Columnar
 import Foundation
 import Iceberg
 import Parquet
+import TestTraits
 import Testing
 
-@Suite("Appending to tables")
+@Suite("Appending to tables", .fewAtOnce)
 struct TableAppendTests {
   static let fields = [
     NestedField(id: 1, name: "id", type: .long, isRequired: true), NestedField(id: 2, name: "name", type: .string)

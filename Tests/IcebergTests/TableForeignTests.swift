@@ -2,9 +2,10 @@ import Columnar
 import Foundation
 import Iceberg
 import Parquet
+import TestTraits
 import Testing
 
-@Suite("Tables that the Java library writes")
+@Suite("Tables that the Java library writes", .fewAtOnce)
 struct TableForeignTests {
   /// Java's reading of a table: ids and names, sorted.
   private static func javaRows(_ table: Table) throws -> [String] {

@@ -5,10 +5,11 @@ import IcebergSupport
 import Parquet
 import Synchronization
 import TestSupport
+import TestTraits
 import Testing
 
 /// Random operations with rivals and lost answers, against a set of row ids as the model.
-@Suite("Random sequences of table operations")
+@Suite("Random sequences of table operations", .fewAtOnce)
 struct TableRandomTests {
   @Test(
     "no row is lost or doubled, whatever others commit and whichever answers are lost",

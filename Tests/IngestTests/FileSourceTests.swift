@@ -3,10 +3,11 @@ import Columnar
 import Formats
 import Foundation
 import Ingest
+import TestTraits
 import Testing
 
 /// The file source on files of a directory of its own.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.fewAtOnce, .timeLimit(.minutes(30)))
 final class FileSourceTests {
   private let directory = FileManager.default.temporaryDirectory.appending(path: "weir-\(UUID().uuidString)")
 

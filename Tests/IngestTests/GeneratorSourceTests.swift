@@ -3,10 +3,11 @@ import Columnar
 import Formats
 import Ingest
 import Runtime
+import TestTraits
 import Testing
 
 /// The generator source, and the reproducible events that are written to Kafka.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.fewAtOnce, .timeLimit(.minutes(30)))
 struct GeneratorSourceTests {
   private let columns = [
     Field("id", .bigint), Field("amount", .double), Field("city", .text), Field("ts", .timestamptz),

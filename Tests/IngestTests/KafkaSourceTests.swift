@@ -3,10 +3,11 @@ import Checkpointing
 import Columnar
 import Formats
 import Ingest
+import TestTraits
 import Testing
 
 /// The Kafka source against librdkafka's mock cluster, in this process.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.fewAtOnce, .serialized, .timeLimit(.minutes(30)))
 struct KafkaSourceTests {
   let broker: DevelopmentBroker
 

@@ -3,10 +3,11 @@ import Columnar
 import Formats
 import Ingest
 import Runtime
+import TestTraits
 import Testing
 
 /// The Nexmark source: the original generator's proportions, and rows that depend on seed and number alone.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.fewAtOnce, .timeLimit(.minutes(30)))
 struct NexmarkSourceTests {
   private static let textColumns = [
     "name", "email_address", "credit_card", "city", "state", "item_name", "description", "channel", "url", "extra"

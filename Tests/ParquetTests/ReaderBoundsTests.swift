@@ -1,9 +1,10 @@
 import Columnar
 import Foundation
 import Parquet
+import TestTraits
 import Testing
 
-@Suite("Parquet reader, bounds and skipping")
+@Suite("Parquet reader, bounds and skipping", .fewAtOnce)
 struct ReaderBoundsTests {
   @Test("all values of PyArrow's files are within the bounds of their row groups and pages")
   func boundsHold() throws {

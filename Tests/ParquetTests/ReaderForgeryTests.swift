@@ -1,8 +1,9 @@
 import Columnar
 import Parquet
+import TestTraits
 import Testing
 
-@Suite("Parquet reader, hand-made files")
+@Suite("Parquet reader, hand-made files", .fewAtOnce)
 struct ReaderForgeryTests {
   private func schema(_ elements: [ForgedElement]) throws -> ParquetField {
     let file = try ParquetFile(MemorySource(Forgery.file(columns: 1, elements, rows: 0, [])))

@@ -1,9 +1,10 @@
 import Foundation
 import Parquet
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Parquet reader, damaged files")
+@Suite("Parquet reader, damaged files", .fewAtOnce)
 struct ReaderFuzzTests {
   private static let names = [
     "encoding-byte_stream_split-True-1", "encoding-delta_binary_packed-True-2", "encoding-delta_byte_array-False-1",

@@ -2,9 +2,10 @@ import Columnar
 import Foundation
 import Parquet
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Parquet reader, files of our writer")
+@Suite("Parquet reader, files of our writer", .fewAtOnce)
 struct ReaderRoundTripTests {
   /// Random options that make many small pages and row groups.
   private func options(_ random: inout SeededNumbers, leaves: [ParquetLeaf]) -> ParquetWriterOptions {

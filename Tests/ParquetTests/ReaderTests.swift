@@ -2,9 +2,10 @@ import Columnar
 import Foundation
 import Parquet
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Parquet reader")
+@Suite("Parquet reader", .fewAtOnce)
 struct ReaderTests {
   @Test("every file of PyArrow and DuckDB gives the rows that they put into it, whole and in batches")
   func readsFilesOfOthers() throws {

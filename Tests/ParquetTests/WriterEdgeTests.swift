@@ -1,9 +1,10 @@
 import Columnar
 import Foundation
 import Parquet
+import TestTraits
 import Testing
 
-@Suite("Parquet writer, at the edges")
+@Suite("Parquet writer, at the edges", .fewAtOnce)
 struct WriterEdgeTests {
   private func schema(_ type: LeafType, isRequired: Bool = false) -> ParquetSchema {
     ParquetSchema([ParquetField("v", .leaf(type), fieldID: 1, isRequired: isRequired)])

@@ -1,9 +1,10 @@
 import Columnar
 import Foundation
 import Parquet
+import TestTraits
 import Testing
 
-@Suite("Parquet writer, judged by PyArrow and DuckDB")
+@Suite("Parquet writer, judged by PyArrow and DuckDB", .fewAtOnce)
 struct WriterTests {
   /// Every leaf type, optional and required, in every codec and both page versions, reads back with its values, types,
   /// ids, statistics, indexes and filters.

@@ -1,7 +1,8 @@
 import Runtime
+import TestTraits
 import Testing
 
-@Suite("Input gate, as a state machine")
+@Suite("Input gate, as a state machine", .fewAtOnce)
 struct InputGateMachineTests {
   private typealias Machine = InputGateMachine<Int, String>
   private struct Closed: Error {}

@@ -2,9 +2,10 @@ import Checkpointing
 import Columnar
 import Runtime
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Input gate")
+@Suite("Input gate", .fewAtOnce)
 struct InputGateTests {
   private struct Broken: Error {}
 

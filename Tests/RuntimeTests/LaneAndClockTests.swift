@@ -1,7 +1,8 @@
 import Runtime
+import TestTraits
 import Testing
 
-@Suite("Lanes, clocks and signals")
+@Suite("Lanes, clocks and signals", .fewAtOnce)
 struct LaneAndClockTests {
   private actor Counter {
     let lane: Lane

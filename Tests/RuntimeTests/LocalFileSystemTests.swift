@@ -1,8 +1,9 @@
 import Glibc
 import Runtime
+import TestTraits
 import Testing
 
-@Suite("Local file system")
+@Suite("Local file system", .fewAtOnce)
 struct LocalFileSystemTests {
   private let system = LocalFileSystem()
 

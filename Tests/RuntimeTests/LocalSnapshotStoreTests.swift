@@ -3,9 +3,10 @@ import Columnar
 import Dispatch
 import Glibc
 import Runtime
+import TestTraits
 import Testing
 
-@Suite("Local checkpoint store")
+@Suite("Local checkpoint store", .fewAtOnce)
 struct LocalSnapshotStoreTests {
   private let random = SeededRandom(seed: 1)
 

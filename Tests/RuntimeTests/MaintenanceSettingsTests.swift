@@ -1,8 +1,9 @@
 import Checkpointing
 import Runtime
+import TestTraits
 import Testing
 
-@Suite("Settings of maintenance")
+@Suite("Settings of maintenance", .fewAtOnce)
 struct MaintenanceSettingsTests {
   @Test("maintenance is on, takes a quarter of a core, and keeps an hour of snapshots unless told otherwise")
   func defaults() throws {

@@ -1,9 +1,10 @@
 import Logging
 import Metrics
 import Runtime
+import TestTraits
 import Testing
 
-@Suite("Metrics and logging")
+@Suite("Metrics and logging", .fewAtOnce)
 struct MetricsAndLogTests {
   @Test("counters, gauges and histograms are rendered as Prometheus reads them")
   func rendering() {

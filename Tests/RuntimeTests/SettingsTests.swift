@@ -1,7 +1,8 @@
 import Runtime
+import TestTraits
 import Testing
 
-@Suite("Settings")
+@Suite("Settings", .fewAtOnce)
 struct SettingsTests {
   private func problems(_ environment: [String: String], flags: [String: String] = [:]) -> [String] {
     do {

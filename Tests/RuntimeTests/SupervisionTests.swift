@@ -1,8 +1,9 @@
 import Logging
 import Runtime
+import TestTraits
 import Testing
 
-@Suite("Restart policy and supervisor")
+@Suite("Restart policy and supervisor", .fewAtOnce)
 struct SupervisionTests {
   private struct Transient: Error {}
   private struct Fatal: Error {}

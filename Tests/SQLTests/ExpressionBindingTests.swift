@@ -1,5 +1,6 @@
 import Columnar
 import SQL
+import TestTraits
 import Testing
 
 /// An expression, the type that PostgreSQL gives it, and how it reads once it is bound.
@@ -16,7 +17,7 @@ struct BoundCase: Sendable, CustomTestStringConvertible {
   }
 }
 
-@Suite("Binding of expressions")
+@Suite("Binding of expressions", .fewAtOnce)
 struct ExpressionBindingTests {
   static let cases: [BoundCase] = [
     BoundCase("battery + 1", .integer, "battery + 1"),

@@ -1,8 +1,9 @@
 import SQL
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Damaged files")
+@Suite("Damaged files", .fewAtOnce)
 struct FuzzTests {
   static let statements = """
     INSERT INTO averages (readings, sensor_id, window_start)

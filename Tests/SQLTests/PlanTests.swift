@@ -1,5 +1,6 @@
 import Columnar
 import SQL
+import TestTraits
 import Testing
 
 /// The declarations that most tests build on.
@@ -22,7 +23,7 @@ func plan(_ text: String, environment: [String: String] = [:]) throws -> JobPlan
   try SQLFile.plan(text, fileName: "job.sql") { environment[$0] }
 }
 
-@Suite("Plans of valid files")
+@Suite("Plans of valid files", .fewAtOnce)
 struct PlanTests {
   @Test("the telemetry pipeline binds to a windowed aggregate over the columns that it needs")
   func telemetry() throws {

@@ -1,4 +1,5 @@
 import SQL
+import TestTraits
 import Testing
 
 /// A statement that must be refused: where, in which words, and with which advice.
@@ -18,7 +19,7 @@ struct Rejection: Sendable, CustomTestStringConvertible {
   }
 }
 
-@Suite("Statements that are refused")
+@Suite("Statements that are refused", .fewAtOnce)
 struct RejectionTests {
   /// The first error of a text.
   static func firstError(_ text: String, environment: [String: String] = [:]) -> SQLDiagnostic? {

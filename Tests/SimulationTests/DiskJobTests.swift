@@ -1,7 +1,8 @@
 import SimulationKit
+import TestTraits
 import Testing
 
-@Suite("Checkpoint store, spilled epochs and file sink on a disk that fails")
+@Suite("Checkpoint store, spilled epochs and file sink on a disk that fails", .fewAtOnce)
 struct DiskJobTests {
   /// Runs a job to its end; says with which seed it went wrong.
   private func run(_ job: DiskJob, checkpoints: Int, crashes: [Int], _ note: String) async -> Bool {

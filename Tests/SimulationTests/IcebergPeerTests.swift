@@ -6,9 +6,10 @@ import Runtime
 import SQL
 import SimulationKit
 import Sinks
+import TestTraits
 import Testing
 
-@Suite("Simulated Iceberg tables")
+@Suite("Simulated Iceberg tables", .fewAtOnce)
 struct IcebergPeerTests {
   private static let name = "lake.out"
 

@@ -2,9 +2,10 @@ import Actors
 import Checkpointing
 import SQL
 import SimulationKit
+import TestTraits
 import Testing
 
-@Suite("The simulated Kafka cluster of the sink")
+@Suite("The simulated Kafka cluster of the sink", .fewAtOnce)
 struct KafkaSinkPeerTests {
   private static func table() -> TableDefinition {
     SinkLife.table(connector: "kafka", options: ["topic": "out"])

@@ -1,9 +1,10 @@
 import Iceberg
 import Runtime
 import SimulationKit
+import TestTraits
 import Testing
 
-@Suite("The simulated object store")
+@Suite("The simulated object store", .fewAtOnce)
 struct ObjectStoreTests {
   private static func world(_ faults: [Fault: Double] = [:], seed: UInt64 = 1) -> SimulatedWorld {
     SimulatedWorld(seed: seed, faults: FaultPlan(strengths: faults), trace: SimulationTrace(keeping: .max))

@@ -8,9 +8,10 @@ import SQL
 import SimulationKit
 import Sinks
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("The simulated PostgreSQL, beside a real one")
+@Suite("The simulated PostgreSQL, beside a real one", .fewAtOnce)
 struct PostgresDifferentialTests {
   /// One sink, its history and its server: real or simulated.
   private struct Side {

@@ -1,6 +1,7 @@
 import Glibc
 import Runtime
 import SimulationKit
+import TestTraits
 import Testing
 
 /// A world with one disk and one process on it.
@@ -23,7 +24,7 @@ struct DiskWorld {
   }
 }
 
-@Suite("The simulated disk")
+@Suite("The simulated disk", .fewAtOnce)
 struct SimulatedDiskTests {
   private static let page = 4096
 

@@ -1,9 +1,10 @@
 import Checkpointing
 import PostgresClient
 import SimulationKit
+import TestTraits
 import Testing
 
-@Suite("The simulated PostgreSQL")
+@Suite("The simulated PostgreSQL", .fewAtOnce)
 struct SimulatedPostgresTests {
   /// A server with one job's position in it, and processes that talk to it.
   private struct Scene {

@@ -1,7 +1,8 @@
 import SimulationKit
+import TestTraits
 import Testing
 
-@Suite("The simulated world")
+@Suite("The simulated world", .fewAtOnce)
 struct SimulatedWorldTests {
   @Test("equal seeds draw equal numbers, branches draw their own")
   func seeds() {

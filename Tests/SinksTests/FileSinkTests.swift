@@ -2,9 +2,10 @@ import Actors
 import Checkpointing
 import Columnar
 import Foundation
+import TestTraits
 import Testing
 
-@Suite("The file sink")
+@Suite("The file sink", .fewAtOnce)
 struct FileSinkTests {
   private static func lines(_ directory: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: directory).sorted()

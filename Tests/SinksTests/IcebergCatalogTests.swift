@@ -8,9 +8,10 @@ import Logging
 import SQL
 import Sinks
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("the Iceberg sink on a catalog in PostgreSQL")
+@Suite("the Iceberg sink on a catalog in PostgreSQL", .fewAtOnce)
 struct IcebergCatalogTests {
   private static func database() throws -> String {
     let name = "iceberg_\(UUID().uuidString.lowercased().filter { $0 != "-" })"

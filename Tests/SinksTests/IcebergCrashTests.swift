@@ -5,9 +5,10 @@ import Foundation
 import Iceberg
 import IcebergSupport
 import Sinks
+import TestTraits
 import Testing
 
-@Suite("the Iceberg sink, when processes die")
+@Suite("the Iceberg sink, when processes die", .fewAtOnce)
 struct IcebergCrashTests {
   private static func table(_ options: [String: String] = [:]) -> [String: String] {
     ["connector": "iceberg", "table": "ns.events", "catalog": "filesystem"].merging(options) { _, own in own }

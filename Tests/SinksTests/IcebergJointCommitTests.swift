@@ -9,9 +9,10 @@ import SQL
 import Sinks
 import Synchronization
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("several Iceberg sinks of one job, in one commit")
+@Suite("several Iceberg sinks of one job, in one commit", .fewAtOnce)
 struct IcebergJointCommitTests {
   /// What stands between the sinks and the tables.
   enum Place: String, CaseIterable {

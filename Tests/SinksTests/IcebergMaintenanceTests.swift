@@ -5,9 +5,10 @@ import Iceberg
 import Logging
 import Runtime
 import Sinks
+import TestTraits
 import Testing
 
-@Suite("maintenance of a sink's tables")
+@Suite("maintenance of a sink's tables", .fewAtOnce)
 struct IcebergMaintenanceTests {
   private func defaults(_ world: IcebergWorld) -> SinkDefaults {
     SinkDefaults(checkpointDirectory: "/tmp", warehouse: world.directory)

@@ -6,9 +6,10 @@ import Iceberg
 import IcebergSupport
 import SQL
 import Sinks
+import TestTraits
 import Testing
 
-@Suite("the Iceberg sink, with several tables")
+@Suite("the Iceberg sink, with several tables", .fewAtOnce)
 struct IcebergRoutingTests {
   private static let columns: [(String, DataType)] = [("id", .bigint), ("type", .text)]
 

@@ -4,9 +4,10 @@ import Columnar
 import Foundation
 import Iceberg
 import Sinks
+import TestTraits
 import Testing
 
-@Suite("the Iceberg sink")
+@Suite("the Iceberg sink", .fewAtOnce)
 struct IcebergSinkTests {
   static func events(_ name: String = "events", options: [String: String] = [:]) -> [String: String] {
     ["connector": "iceberg", "table": "ns.\(name)", "catalog": "filesystem"].merging(options) { _, own in own }

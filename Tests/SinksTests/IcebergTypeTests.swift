@@ -6,9 +6,10 @@ import Iceberg
 import IcebergSupport
 import SQL
 import Sinks
+import TestTraits
 import Testing
 
-@Suite("the Iceberg sink's types and schemas")
+@Suite("the Iceberg sink's types and schemas", .fewAtOnce)
 struct IcebergTypeTests {
   private static let types: [(String, DataType)] = [
     ("b", .boolean), ("i", .integer), ("l", .bigint), ("f", .real), ("d", .double),

@@ -3,10 +3,11 @@ import Checkpointing
 import SimulationKit
 import Sinks
 import TestSupport
+import TestTraits
 import Testing
 
 /// The commit protocol of the Kafka sink against a simulated broker that is as strict as Kafka says it is.
-@Suite("The Kafka commit protocol")
+@Suite("The Kafka commit protocol", .fewAtOnce)
 struct KafkaProtocolTests {
   /// Claims, and commits all epochs; tries again as the engine does.
   private static func run(_ instance: SimulatedInstance, tries: Int = 6) throws {

@@ -4,6 +4,7 @@ import Checkpointing
 import Columnar
 import Ingest
 import SQL
+import TestTraits
 import Testing
 
 /// A record of a topic, as text.
@@ -13,7 +14,7 @@ struct KafkaRecord: Hashable {
 }
 
 /// The Kafka sink over librdkafka against its mock cluster, which acknowledges transactions without having them.
-@Suite("The Kafka sink on a mock cluster", .serialized, .timeLimit(.minutes(10)))
+@Suite("The Kafka sink on a mock cluster", .fewAtOnce, .serialized, .timeLimit(.minutes(30)))
 struct KafkaSinkTests {
   let broker: DevelopmentBroker
 

@@ -1,9 +1,10 @@
 import PostgresClient
 import Synchronization
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("A session with PostgreSQL")
+@Suite("A session with PostgreSQL", .fewAtOnce)
 struct PostgresConnectionTests {
   @Test("holds back whoever sends faster than the server takes")
   func copiesInPieces() throws {

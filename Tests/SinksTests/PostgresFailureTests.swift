@@ -2,9 +2,10 @@ import Actors
 import Checkpointing
 import Columnar
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("The PostgreSQL sink, when things go wrong")
+@Suite("The PostgreSQL sink, when things go wrong", .fewAtOnce)
 struct PostgresFailureTests {
   private static let columns: [(String, DataType)] = [("k", .text), ("n", .bigint)]
 

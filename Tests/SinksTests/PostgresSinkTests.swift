@@ -2,9 +2,10 @@ import Actors
 import Checkpointing
 import Columnar
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("The PostgreSQL sink")
+@Suite("The PostgreSQL sink", .fewAtOnce)
 struct PostgresSinkTests {
   @Test("writes every type as the server reads it")
   func everyType() async throws {

@@ -3,9 +3,10 @@ import Checkpointing
 import Columnar
 import Glibc
 import Sinks
+import TestTraits
 import Testing
 
-@Suite("The standard output")
+@Suite("The standard output", .fewAtOnce)
 struct StandardOutputTests {
   @Test("a pipe that does not block and that nobody reads is waited for, until the sink is closed")
   func unreadPipe() async throws {

@@ -1,9 +1,10 @@
 import Columnar
 import TestSupport
+import TestTraits
 import Testing
 import Verification
 
-@Suite("Comparing what must be there with what is there")
+@Suite("Comparing what must be there with what is there", .fewAtOnce)
 struct ContentComparisonTests {
   private static func digest(_ number: Int) -> RowDigest {
     RowDigester(columns: [0]).digests(

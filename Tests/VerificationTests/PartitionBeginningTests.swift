@@ -1,7 +1,8 @@
+import TestTraits
 import Testing
 import Verification
 
-@Suite("Where a job began to read")
+@Suite("Where a job began to read", .fewAtOnce)
 struct PartitionBeginningTests {
   @Test("the records of a checkpoint prove the beginning, or refute it; with gaps nothing is taken for granted")
   func proof() {

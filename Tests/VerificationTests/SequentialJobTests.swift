@@ -3,10 +3,11 @@ import Checkpointing
 import Columnar
 import SQL
 import TestSupport
+import TestTraits
 import Testing
 import Verification
 
-@Suite("A job as one reader would run it")
+@Suite("A job as one reader would run it", .fewAtOnce)
 struct SequentialJobTests {
   private static let tumble = """
     INSERT INTO out SELECT k, window_start, count(*), sum(v) FROM tumble(events, ts, INTERVAL '10 seconds')

@@ -2,10 +2,11 @@ import Columnar
 import Operators
 import SQL
 import TestSupport
+import TestTraits
 import Testing
 
 /// Single aggregates over few rows, where the exact result matters; expected numerics are PostgreSQL's.
-@Suite struct AggregateFunctionTests {
+@Suite(.fewAtOnce) struct AggregateFunctionTests {
   private func result(_ call: AggregateCall, _ rows: [TestRow]) throws -> Value {
     let results = try WindowedAggregate.test(size: 10, keys: [], [call]).results(rows)
     return results.first?.last ?? .null

@@ -2,10 +2,11 @@ import Columnar
 import Operators
 import SQL
 import TestSupport
+import TestTraits
 import Testing
 
 /// The two halves of an aggregation, driven as a job drives them, against the obvious implementation.
-@Suite struct RandomStreamTests {
+@Suite(.fewAtOnce) struct RandomStreamTests {
   static let everyAggregate: [AggregateCall] = [
     .of(.count, nil), .of(.count, nil, filter: .flag), .of(.count, .text), .of(.count, .text, distinct: true),
     .of(.sum, .small), .of(.sum, .big), .of(.sum, .float), .of(.sum, .exact), .of(.sum, .small, distinct: true),

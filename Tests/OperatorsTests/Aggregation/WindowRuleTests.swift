@@ -1,10 +1,11 @@
 import Columnar
 import Operators
 import SQL
+import TestTraits
 import Testing
 
 /// Windows, lateness and watermarks.
-@Suite struct WindowRuleTests {
+@Suite(.fewAtOnce) struct WindowRuleTests {
   private func row(_ time: Int64, watermark: Int64 = .min, offset: Int64 = 0) -> TestRow {
     var row = TestRow()
     row.time = time

@@ -1,10 +1,11 @@
 import Columnar
 import Operators
 import SQL
+import TestTraits
 import Testing
 
 /// Filters and projections between a source and its sink.
-@Suite struct RowPipelineTests {
+@Suite(.fewAtOnce) struct RowPipelineTests {
   private let scan = Relation.scan(table: "test", schema: TestColumn.schema)
 
   private var rows: [TestRow] {
