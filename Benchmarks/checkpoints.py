@@ -6,18 +6,21 @@ checkpoint writes one group for each key. Each interval stands beside no checkpo
 repeat, so that drift of the machine meets all alike. Counting begins after three rows for each group, which draw 95 % of
 the keys, and lasts for `--seconds`, or one interval if that is longer, and until a checkpoint has ended.
 
-    lost      throughput that is missing beside no checkpoint
-    CPU       what an event takes more of it
-    duration  from a checkpoint's begin to its end; rows are worked on meanwhile
+    lost        throughput that is missing beside no checkpoint
+    CPU         what an event takes more of it
+    duration    from a checkpoint's begin to its end; rows are worked on meanwhile
 
-A checkpoint that takes longer than the interval delays the next one: see how many there were. No metric says how long
-rows stand still within a checkpoint, so that is not told here.
+    standstill  the longest time for which a thread of the dataflow did one thing and nothing else, by
+                `weir_lane_job_duration_seconds`: the bound of the histogram that it was within
+
+A checkpoint that takes longer than the interval delays the next one: see how many there were.
 
     Benchmarks/checkpoints.py [--groups 1000,100000,1000000] [--intervals 100ms,500ms,1s,10s] [--seconds 3] [--runs 3]
                               [--json FILE] [--chart FILE.svg]
 """
 
 import argparse
+import math
 import pathlib
 import sys
 import tempfile
@@ -69,15 +72,15 @@ def measure(groups, interval, seconds, directory):
             path, WEIR_CHECKPOINT_INTERVAL=interval, WEIR_CHECKPOINT_DIR=checkpoints) as job:
         def look():
             status = job.wait_for("an answer", lambda found: found)
-            return rows_of(status), time.monotonic(), cpu_seconds(job.process.pid), completed(status)
+            return rows_of(status), time.monotonic(), cpu_seconds(job.process.pid), completed(status), job.lane_jobs()
 
         job.wait_for("the groups", lambda found: rows_of(found) >= 3 * groups)
-        rows, began, cpu, before = look()
+        rows, began, cpu, before, jobs = look()
         last = max(before, default=0)
         time.sleep(seconds)
         if interval != NEVER:
             job.wait_for("a checkpoint", lambda found: max(completed(found), default=0) > last)
-        rows_after, ended, cpu_after, after = look()
+        rows_after, ended, cpu_after, after, jobs_after = look()
     done = [checkpoint for identifier, checkpoint in after.items() if identifier > last]
     return {
         "events_per_second": (rows_after - rows) / (ended - began),
@@ -85,6 +88,8 @@ def measure(groups, interval, seconds, directory):
         "checkpoints_per_second": (max(after, default=0) - last) / (ended - began),
         "duration_seconds": [checkpoint["duration_seconds"] for checkpoint in done],
         "bytes": max((checkpoint["bytes"] for checkpoint in done), default=0),
+        "standstill_seconds": min(
+            bound for bound, count in jobs_after.items() if count - jobs[bound] == jobs_after[math.inf] - jobs[math.inf]),
     }
 
 
@@ -99,7 +104,8 @@ def compare(runs, idle):
 def show(groups, interval, runs, cost):
     durations = [seconds * 1e3 for run in runs for seconds in run["duration_seconds"]]
     rates = spread([run["events_per_second"] / 1e6 for run in runs])
-    line = f"{groups:9}  {interval if interval != NEVER else 'none':8}  {rates:18}"
+    standstill = max(run["standstill_seconds"] for run in runs) * 1e3
+    line = f"{groups:9}  {interval if interval != NEVER else 'none':8}  {rates:18}  {f'<= {standstill:g}':>14}"
     if interval != NEVER:
         line += (f"  {spread(cost['lost_percent'], '{:.1f}'):21}  {spread(cost['cpu_percent'], '{:.1f}'):21}"
                  f"  {spread([run['checkpoints_per_second'] for run in runs]):18}"
@@ -126,7 +132,7 @@ def main():
                     seconds = options.seconds if interval == NEVER else max(options.seconds, seconds_of(interval))
                     results[groups][interval].append(measure(groups, interval, seconds, directory))
     print(f"{options.runs} rounds of {options.seconds:g} s or one interval, median [least..greatest]")
-    print("   groups  interval  M events/s          lost, %                CPU, %                 checkpoints/s       "
+    print("   groups  interval  M events/s          standstill, ms  lost, %                CPU, %                 checkpoints/s       "
           "duration, ms          MiB each")
     costs = {groups: {} for groups in options.groups}
     for groups, found in results.items():

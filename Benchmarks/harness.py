@@ -195,6 +195,16 @@ class Job:
         except (OSError, json.JSONDecodeError):
             return None
 
+    def lane_jobs(self):
+        """How many jobs of all lanes took at most so many seconds, by the bounds of the histogram."""
+        found = {}
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith("weir_lane_job_duration_seconds_bucket"):
+                    bound = float(line.split('le="')[1].split('"')[0])
+                    found[bound] = found.get(bound, 0) + int(line.split()[-1])
+        return found
+
     def wait_for(self, what, condition, seconds=300):
         """Asks again and again until `condition` of the status is true; returns its value."""
         until = time.monotonic() + seconds

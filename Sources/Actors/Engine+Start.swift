@@ -13,11 +13,12 @@ extension Engine {
     for table in graph.sinks { sinks[table.name] = try bind(table) }
     var kept: [String: Wiring.KeptOutputs] = [:]
     for source in graph.sources { kept[source.table.name] = try bindKept(source.table, &sinks) }
+    let metrics = JobMetrics(job: name)
     return JobContext(
       name: name, settings: settings, plan: plan, graph: graph, kept: kept, sources: sources, sinks: sinks,
       factory: factory, store: store, boards: JobBoards(), history: history, events: events,
       committerSignals: Self.signals(sinks),
-      lanes: LaneSet(count: settings.parallelism), metrics: JobMetrics(job: name),
+      lanes: LaneSet(count: settings.parallelism, observer: metrics.laneObserver), metrics: metrics,
       clock: clock, random: random, logger: logger)
   }
 

@@ -38,6 +38,12 @@ final class JobMetrics: Sendable {
     Counter(label: "weir_accounting_mismatches_total", dimensions: [("job", job)]).increment()
   }
 
+  /// Records how long each job of a lane ran: nothing else of the lane went on meanwhile.
+  func laneObserver(_ lane: String) -> @Sendable (Int64) -> Void {
+    let timer = Metrics.Timer(label: "weir_lane_job_duration_seconds", dimensions: [("job", job), ("lane", lane)])
+    return { timer.recordNanoseconds($0) }
+  }
+
   func restarted() { restarts.increment() }
 
   func committed(_ sink: String, seconds: Double) {

@@ -41,11 +41,15 @@ public final class Lane: SerialExecutor, TaskExecutor, @unchecked Sendable {
   private var isRunning = false
   /// The running thread; 0 when there is none. Readable from anywhere.
   private let thread = Atomic<UInt>(0)
-  private let jobCounter = Atomic<UInt64>(0)
+  private let didRunJob: (@Sendable (Int64) -> Void)?
 
   /// A lane whose thread starts with the first job, unless the current task has a ``host``.
-  public init(name: String) {
+  ///
+  /// - Parameter didRunJob: told after each job, on the lane's thread, how many nanoseconds it kept the lane from others.
+  ///   A host's jobs are not told of.
+  public init(name: String, didRunJob: (@Sendable (Int64) -> Void)? = nil) {
     self.name = name
+    self.didRunJob = didRunJob
     host = Lane.host
     mutex = .allocate(capacity: 1)
     condition = .allocate(capacity: 1)
@@ -60,9 +64,6 @@ public final class Lane: SerialExecutor, TaskExecutor, @unchecked Sendable {
     condition.deallocate()
     mutex.deallocate()
   }
-
-  /// How many jobs have run.
-  public var jobsRun: UInt64 { jobCounter.load(ordering: .relaxed) }
 
   /// Runs `job` on the lane's thread after the jobs that came before it.
   public func enqueue(_ job: consuming ExecutorJob) {
@@ -126,10 +127,16 @@ public final class Lane: SerialExecutor, TaskExecutor, @unchecked Sendable {
     var batch: [UnownedJob] = []
     batch.reserveCapacity(64)
     while takeJobs(into: &batch) {
-      for job in batch { run(job) }
-      jobCounter.wrappingAdd(UInt64(batch.count), ordering: .relaxed)
+      for job in batch { runTimed(job) }
       batch.removeAll(keepingCapacity: true)
     }
+  }
+
+  private func runTimed(_ job: UnownedJob) {
+    guard let didRunJob else { return run(job) }
+    let began = SystemClock.monotonicNanoseconds()
+    run(job)
+    didRunJob(SystemClock.monotonicNanoseconds() - began)
   }
 
   /// Waits for jobs and takes all of them. Returns `false` when the thread must end.
@@ -158,8 +165,13 @@ public final class LaneSet: Sendable {
   public let lanes: [Lane]
 
   /// `count` lanes (at least one), called `prefix-0`, `prefix-1`, ….
-  public init(count: Int = LaneSet.coreCount, prefix: String = "lane") {
-    lanes = (0..<max(1, count)).map { Lane(name: "\(prefix)-\($0)") }
+  ///
+  /// - Parameter observer: makes what a lane of that name tells its jobs' nanoseconds to; see ``Lane/init(name:didRunJob:)``.
+  public init(
+    count: Int = LaneSet.coreCount, prefix: String = "lane",
+    observer: (_ lane: String) -> (@Sendable (Int64) -> Void)? = { _ in nil }
+  ) {
+    lanes = (0..<max(1, count)).map { Lane(name: "\(prefix)-\($0)", didRunJob: observer("\(prefix)-\($0)")) }
   }
 
   /// The lane of the `index`-th actor; indexes beyond the lanes wrap around.
