@@ -45,9 +45,10 @@ struct CheckpointWriter: Sendable {
   ) async throws -> (commits: [PendingCommit], bytes: Int) {
     var operators: [String: OperatorState] = [:]
     for (receiver, snapshot) in collected.windows {
-      guard case .window(let stage, _) = receiver else { continue }
+      guard case .window(let stage, let shard) = receiver else { continue }
       let id = stageIDs[stage]
-      let state = try await store(snapshot, operatorID: id, collected.checkpoint)
+      let groups = KeyGroups(count: job.settings.keyGroups).groups(ofShard: shard, parallelism: parallelism)
+      let state = try await store(snapshot, of: groups, operatorID: id, collected.checkpoint)
       let known = operators[id]
       operators[id] = OperatorState(files: (known?.files ?? []) + state.files, watermark: Self.greatest(known, state))
     }
@@ -75,16 +76,15 @@ struct CheckpointWriter: Sendable {
   }
 
   private func store(
-    _ snapshot: AggregatorSnapshot, operatorID: String, _ checkpoint: CheckpointID
+    _ snapshot: AggregatorSnapshot, of keyGroups: Range<Int>, operatorID: String, _ checkpoint: CheckpointID
   ) async throws -> OperatorState {
     var files: [StateFile] = []
     if snapshot.groupCount > 0 {
-      // One file holds all key groups of a shard. A restore reads every file once, whatever the parallelism.
+      // One file holds all key groups of a shard. A restore reads every file once, whatever the parallelism, and only
+      // then, and only when the shards have changed, rows are dealt: checkpoints are many, restores are few.
       files.append(
-        try await job.store.storeState(
-          operator: operatorID, keyGroups: 0..<job.settings.keyGroups, checkpoint: checkpoint
-        ) {
-          StateCodec.encode(snapshot.batchesByKeyGroup())
+        try await job.store.storeState(operator: operatorID, keyGroups: keyGroups, checkpoint: checkpoint) {
+          StateCodec.encode(snapshot.batches())
         })
     }
     return OperatorState(files: files, watermark: snapshot.watermark == .minimum ? nil : snapshot.watermark)
@@ -109,54 +109,23 @@ struct CheckpointWriter: Sendable {
   }
 }
 
-/// Partial aggregates of one key group.
-package struct KeyGroupBatch: Sendable {
-  package let keyGroup: Int
-  package let batch: Batch
-}
-
-/// The content of a state file: batches, each behind its length.
+/// The content of a state file: batches of partial aggregates, one behind the other.
 package enum StateCodec {
   /// Encodes batches of partial aggregates.
-  package static func encode(_ batches: [(keyGroup: Int, batch: Batch)]) -> [UInt8] {
+  package static func encode(_ batches: [Batch]) -> [UInt8] {
     var bytes: [UInt8] = []
-    for (keyGroup, batch) in batches {
-      let encoded = BatchCodec.encode(batch)
-      append(UInt32(keyGroup), to: &bytes)
-      append(UInt32(encoded.count), to: &bytes)
-      bytes += encoded
-    }
+    // At once: growing batch by batch would copy all that is there each time.
+    bytes.reserveCapacity(batches.reduce(0) { $0 + BatchCodec.capacity(for: $1) })
+    for batch in batches { BatchCodec.encode(batch, into: &bytes) }
     return bytes
   }
 
   /// Decodes what ``encode(_:)`` wrote.
   /// - Throws: ``Columnar/BatchCodecError`` when the bytes are not what ``encode(_:)`` wrote.
-  package static func decode(_ bytes: [UInt8]) throws -> [KeyGroupBatch] {
-    var batches: [KeyGroupBatch] = []
+  package static func decode(_ bytes: [UInt8]) throws(BatchCodecError) -> [Batch] {
+    var batches: [Batch] = []
     var position = 0
-    while position < bytes.count {
-      let keyGroup = try number(bytes, &position)
-      let length = try number(bytes, &position)
-      guard length <= bytes.count - position else { throw StateCorruption() }
-      batches.append(
-        KeyGroupBatch(keyGroup: keyGroup, batch: try BatchCodec.decode(Array(bytes[position..<position + length]))))
-      position += length
-    }
+    while position < bytes.count { batches.append(try BatchCodec.decode(bytes, from: &position)) }
     return batches
   }
-
-  private static func append(_ number: UInt32, to bytes: inout [UInt8]) {
-    withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
-  }
-
-  private static func number(_ bytes: [UInt8], _ position: inout Int) throws -> Int {
-    guard bytes.count - position >= 4 else { throw StateCorruption() }
-    defer { position += 4 }
-    return (0..<4).reduce(0) { $0 | Int(bytes[position + $1]) << (8 * $1) }
-  }
-}
-
-/// A state file passed its checksum and still is not what was written: a defect, not a damaged disk.
-struct StateCorruption: Error, CustomStringConvertible {
-  var description: String { "a state file is shorter than its own lengths say" }
 }

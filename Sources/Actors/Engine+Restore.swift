@@ -45,10 +45,13 @@ extension Engine {
     return restored
   }
 
-  private func load(_ state: OperatorState) async throws -> [KeyGroupBatch] {
-    var batches: [KeyGroupBatch] = []
-    for file in state.files { batches += try StateCodec.decode(await store.loadState(file)) }
-    return batches
+  private func load(_ state: OperatorState) async throws -> [ShardState] {
+    var shards: [ShardState] = []
+    for file in state.files {
+      shards.append(
+        ShardState(keyGroups: file.keyGroups, batches: try StateCodec.decode(await store.loadState(file))))
+    }
+    return shards
   }
 
   private func checkCompatible(_ manifest: Manifest) throws {

@@ -154,9 +154,13 @@ final class JobBoards: Sendable {
 }
 
 extension RestoredState {
-  /// The partial aggregates of `stage` in `keyGroups`.
-  func batches(ofStage stage: String, keyGroups: Range<Int>) -> [Batch] {
-    state[stage]?.filter { keyGroups.contains($0.keyGroup) }.map(\.batch) ?? []
+  /// The partial aggregates of `stage` in the key groups `wanted`. Rows are looked at only where a shard that wrote them
+  /// owned others as well: the parallelism has changed.
+  func batches(ofStage stage: String, keyCount: Int, _ keyGroups: KeyGroups, _ wanted: Range<Int>) -> [Batch] {
+    (state[stage] ?? []).filter { $0.keyGroups.overlaps(wanted) }.flatMap { shard in
+      let isWhole = wanted.contains(shard.keyGroups)
+      return isWhole ? shard.batches : shard.batches.map { keyGroups.rows(of: $0, keyCount: keyCount, in: wanted) }
+    }
   }
 }
 

@@ -9,8 +9,8 @@ import SQL
 /// What a region starts from: the newest checkpoint, or nothing.
 struct RestoredState: Sendable {
   var manifest: Manifest?
-  /// State by stage id: partial aggregates, by key group.
-  var state: [String: [KeyGroupBatch]] = [:]
+  /// State by stage id, in parts, one for each shard that wrote it.
+  var state: [String: [ShardState]] = [:]
 
   /// The checkpoints in the store, oldest first.
   var stored: [CheckpointID] = []
@@ -28,6 +28,14 @@ struct RestoredState: Sendable {
 
   /// The watermark that the stage called `id` had fired at; `.min` before the first.
   func firedWatermark(ofStage id: String) -> Int64 { manifest?.operators[id]?.watermark?.microseconds ?? .min }
+}
+
+/// What one shard of a stage left in a checkpoint.
+struct ShardState: Sendable {
+  /// The key groups that it owned.
+  let keyGroups: Range<Int>
+  /// Partial aggregates, at most one for each key and window.
+  let batches: [Batch]
 }
 
 /// The part of a job that fails and restarts together: partition actors, window actors, sink writers, coordinator.
@@ -194,7 +202,8 @@ struct RegionBuilder: Sendable {
       groupLimit: PartialAggregator.defaultGroupLimit, next: feed(from: sender, to: stage.destination, links),
       sink: sink,
       deadLetters: kept.dead, late: kept.late, keptSchemas: keptSchemas(source), source: source,
-      restored: restored.batches(ofStage: stage.id, keyGroups: groups),
+      restored: restored.batches(
+        ofStage: stage.id, keyCount: stage.aggregate.keys.count, KeyGroups(count: job.settings.keyGroups), groups),
       restoredWatermark: restored.manifest?.operators[stage.id]?.watermark ?? .minimum)
   }
 

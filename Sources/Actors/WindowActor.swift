@@ -59,7 +59,7 @@ actor WindowActor {
     self.board = board
     self.stageWatermarks = stageWatermarks
     self.clock = clock
-    var aggregator = try WindowAggregator(configuration.stage.aggregate, keyGroupCount: configuration.keyGroupCount)
+    var aggregator = try WindowAggregator(configuration.stage.aggregate)
     for batch in configuration.restored { aggregator.restore(batch) }
     aggregator.restore(watermark: configuration.restoredWatermark)
     self.aggregator = aggregator

@@ -82,7 +82,7 @@ public struct OperatorState: Hashable, Sendable, Codable {
 /// Everything that a checkpoint consists of. Once its manifest is stored, the checkpoint exists.
 public struct Manifest: Hashable, Sendable {
   /// The format that this version writes.
-  public static let currentFormat = 1
+  public static let currentFormat = 2
 
   /// The format's version.
   public var format: Int

@@ -10,21 +10,23 @@ public struct BatchCodecError: Error, Hashable, Sendable, CustomStringConvertibl
   public var description: String { message }
 }
 
-/// A batch as bytes, for state that outlives the process: little-endian, arrays as they are in memory.
+/// A batch as bytes, for state that outlives the process: little-endian, arrays as they are in memory, but for numbers of
+/// 64 bits and lengths, which are differences to the least in as few bytes as the greatest needs: less to compress later.
 ///
 /// ```
 /// "WBAT" version:u8 flags:u8(1 = row kinds) fields:u16 rows:u32
 /// per field:  type:u8 precision:i16 scale:i16 nullable:u8 name length:u32 name
 /// row kinds:  u8 a row, when flagged
 /// per column: validity:u8(0|1) [words:u64 …] values
-///   boolean u8, int64 i64, float64 f64 bits, numeric (i128 …)(scale i16 …), interval i32 i32 i64, uuid u64 u64,
-///   bytes length:u64 (ends i32 …) arena
+///   boolean u8, int64 packed, float64 packed bits, numeric (i128 …)(scale i16 …), interval i32 i32 i64, uuid u64 u64,
+///   bytes packed lengths, arena
+/// packed:     width:u8(1|2|4|8) least:i64 (difference, width bytes …)
 /// ```
 /// The origin of rows is not kept. Reading checks every length against what is left before it allocates, and every value
 /// that would trap later (offsets, booleans, scales).
 public enum BatchCodec {
   static let magic: UInt32 = 0x5441_4257
-  static let version: UInt8 = 1
+  static let version: UInt8 = 2
 
   /// The bytes of `batch`.
   public static func encode(_ batch: Batch) -> [UInt8] {
@@ -33,9 +35,12 @@ public enum BatchCodec {
     return bytes
   }
 
+  /// About as many bytes as `batch` takes, usually a little more.
+  public static func capacity(for batch: Batch) -> Int { batch.memoryBytes + 64 + batch.schema.fields.count * 64 }
+
   /// Appends the bytes of `batch`.
   public static func encode(_ batch: Batch, into bytes: inout [UInt8]) {
-    bytes.reserveCapacity(bytes.count + batch.memoryBytes + 64 + batch.schema.fields.count * 64)
+    if bytes.isEmpty { bytes.reserveCapacity(capacity(for: batch)) }
     append(magic, to: &bytes)
     bytes.append(version)
     bytes.append(batch.rowKinds == nil ? 0 : 1)
@@ -59,8 +64,12 @@ public enum BatchCodec {
     if let validity = column.validity { append(raw: validity.words, to: &bytes) }
     switch column.storage {
     case .boolean(let values): bytes.append(contentsOf: values.lazy.map { $0 ? 1 : 0 })
-    case .int64(let values): append(raw: values, to: &bytes)
-    case .float64(let values): append(raw: values, to: &bytes)
+    case .int64(let values):
+      values.withUnsafeBufferPointer { values in pack(values.count, into: &bytes) { values[$0] } }
+    case .float64(let values):
+      values.withUnsafeBufferPointer { values in
+        pack(values.count, into: &bytes) { Int64(bitPattern: values[$0].bitPattern) }
+      }
     case .numeric(let values):
       append(raw: values.map(\.unscaled), to: &bytes)
       append(raw: values.map(\.scale), to: &bytes)
@@ -68,10 +77,45 @@ public enum BatchCodec {
     case .uuid(let values): append(raw: values, to: &bytes)
     case .bytes(let values):
       let end = Int(values.offsets[values.count])
-      append(UInt64(end), to: &bytes)
-      append(raw: values.offsets, to: &bytes)
+      values.offsets.withUnsafeBufferPointer { offsets in
+        pack(values.count, into: &bytes) { Int64(offsets[$0 + 1] &- offsets[$0]) }
+      }
       bytes.append(contentsOf: values.bytes[..<end])
     }
+  }
+
+  /// Appends `count` numbers as differences to the least of them.
+  @inline(__always)
+  private static func pack(_ count: Int, into bytes: inout [UInt8], _ value: (Int) -> Int64) {
+    var least = Int64.max
+    var greatest = Int64.min
+    for index in 0..<count {
+      let number = value(index)
+      least = number < least ? number : least
+      greatest = number > greatest ? number : greatest
+    }
+    let range = count == 0 ? 0 : UInt64(bitPattern: greatest &- least)
+    // Not even one that is the same everywhere takes no bytes at all: a damaged count must not ask for much memory.
+    let width: UInt8 = range <= 0xff ? 1 : range <= 0xffff ? 2 : range <= 0xffff_ffff ? 4 : 8
+    bytes.append(width)
+    append(width == 8 || count == 0 ? 0 : least, to: &bytes)
+    switch width {
+    case 1: append(UInt8.self, count, to: &bytes) { value($0) &- least }
+    case 2: append(UInt16.self, count, to: &bytes) { value($0) &- least }
+    case 4: append(UInt32.self, count, to: &bytes) { value($0) &- least }
+    default: append(UInt64.self, count, to: &bytes, value)
+    }
+  }
+
+  @inline(__always)
+  private static func append<Narrow: FixedWidthInteger & BitwiseCopyable>(
+    _: Narrow.Type, _ count: Int, to bytes: inout [UInt8], _ value: (Int) -> Int64
+  ) {
+    let narrow = [Narrow](unsafeUninitializedCapacity: count) { target, initialized in
+      for index in 0..<count { target.initializeElement(at: index, to: Narrow(truncatingIfNeeded: value(index))) }
+      initialized = count
+    }
+    append(raw: narrow, to: &bytes)
   }
 
   private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {

@@ -57,12 +57,12 @@ struct BatchReader {
       guard raw.allSatisfy({ $0 <= 1 }) else { throw failure("booleans 0 or 1", "another value") }
       return .boolean(raw.map { $0 == 1 })
     case .int64:
-      let values = try array(Int64.self, count)
+      let values = try packed(count) { $0 }
       if type == .integer, !values.allSatisfy({ $0 == Int64(Int32(truncatingIfNeeded: $0)) }) {
         throw failure("integers of 32 bits", "a greater one")
       }
       return .int64(values)
-    case .float64: return .float64(try array(Double.self, count))
+    case .float64: return .float64(try packed(count) { Double(bitPattern: UInt64(bitPattern: $0)) })
     case .numeric:
       let unscaled = try array(Int128.self, count)
       let scales = try array(Int16.self, count)
@@ -73,18 +73,50 @@ struct BatchReader {
     case .interval: return .interval(try array(Interval.self, count))
     case .uuid: return .uuid(try array(UUIDValue.self, count))
     case .bytes:
-      let length = Int(clamping: try integer(UInt64.self))
-      let offsets = try array(Int32.self, count + 1)
-      var last: Int32 = 0
-      var isAscending = offsets[0] == 0
-      for offset in offsets {
-        isAscending = isAscending && offset >= last
-        last = offset
+      let lengths = try packed(count) { $0 }
+      let left = Int64(buffer.count - position)
+      var offsets: [Int32] = [0]
+      offsets.reserveCapacity(count + 1)
+      var end: Int64 = 0
+      for length in lengths {
+        guard length >= 0, length <= left - end, end + length <= Int32.max else {
+          throw failure("lengths of values within \(left) bytes", "a length of \(length)")
+        }
+        end += length
+        offsets.append(Int32(end))
       }
-      guard isAscending, Int(last) == length else {
-        throw failure("ascending ends of values up to \(length)", "other offsets")
+      return .bytes(ByteValues(offsets: offsets, bytes: Array(try take(Int(end)))))
+    }
+  }
+
+  /// Numbers as ``BatchCodec`` packs them.
+  @inline(__always)
+  private mutating func packed<Element>(
+    _ count: Int, _ element: (Int64) -> Element
+  ) throws(BatchCodecError) -> [Element] {
+    let width = try integer(UInt8.self)
+    let least = try integer(Int64.self)
+    switch width {
+    case 1: return try array(UInt8.self, count) { element(least &+ Int64($0)) }
+    case 2: return try array(UInt16.self, count) { element(least &+ Int64($0)) }
+    case 4: return try array(UInt32.self, count) { element(least &+ Int64($0)) }
+    case 8: return try array(Int64.self, count) { element(least &+ $0) }
+    default: throw failure("numbers of 1, 2, 4 or 8 bytes", "\(width)")
+    }
+  }
+
+  @inline(__always)
+  private mutating func array<Narrow: FixedWidthInteger & BitwiseCopyable, Element>(
+    _: Narrow.Type, _ count: Int, _ element: (Narrow) -> Element
+  ) throws(BatchCodecError) -> [Element] {
+    let width = MemoryLayout<Narrow>.size
+    let source = try take(count * width)
+    return [Element](unsafeUninitializedCapacity: count) { target, initialized in
+      for index in 0..<count {
+        let raw = source.loadUnaligned(fromByteOffset: index * width, as: Narrow.self)
+        target.initializeElement(at: index, to: element(Narrow(littleEndian: raw)))
       }
-      return .bytes(ByteValues(offsets: offsets, bytes: Array(try take(length))))
+      initialized = count
     }
   }
 

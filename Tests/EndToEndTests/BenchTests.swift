@@ -5,7 +5,7 @@ import Testing
 @Suite("weir bench", .fewAtOnce)
 struct BenchCommandTests {
   /// A whole round over few events: broker, events, C programs, the checked run, Weir with and without checkpoints.
-  @Test("measures, checks its results against the C program's, and prints one object", .timeLimit(.minutes(3)))
+  @Test("measures, checks its results against the C program's, and prints one object", .timeLimit(.minutes(30)))
   func tumble() async throws {
     let bench = try Workbench()
     defer { try? FileManager.default.removeItem(atPath: bench.directory) }

@@ -1,10 +1,11 @@
+import Foundation
 import Glibc
 import Iceberg
 import IcebergSupport
 import TestTraits
 import Testing
 
-/// A server that accepts one connection after the other, reads until a pause or a blank line, and answers with fixed bytes.
+/// A server that accepts one connection after the other, reads a request, and answers it with fixed bytes.
 private final class CannedServer: Sendable {
   let port: UInt16
   private let descriptor: Int32
@@ -30,18 +31,35 @@ private final class CannedServer: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Serves the answers, one connection each; an answer of nothing closes the connection.
-  func serve(_ answers: [String]) async throws {
+  /// Gives each request for `/<number>` the answer of that number, and closes the connection; an answer of nothing only
+  /// closes it. Ends once every answer was given: a client may also connect without asking anything.
+  func serve(_ answers: [String], bodyBytes: Int) async throws {
     let listening = descriptor
     try await thread.run {
-      for answer in answers {
+      var missing = Set(answers.indices)
+      while !missing.isEmpty {
         let connection = accept(listening, nil, nil)
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        _ = recv(connection, &buffer, buffer.count, 0)
-        let bytes = Array(answer.utf8)
+        defer { close(connection) }
+        guard let number = Self.number(ofRequestOn: connection, bodyBytes: bodyBytes) else { continue }
+        missing.remove(number)
+        let bytes = Array(answers[number].utf8)
         if !bytes.isEmpty { _ = send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
-        close(connection)
       }
+    }
+  }
+
+  /// Reads all of a request: closing a connection with something unread takes the answer with it.
+  private static func number(ofRequestOn connection: Int32, bodyBytes: Int) -> Int? {
+    var request = ""
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = recv(connection, &buffer, buffer.count, 0)
+      guard count > 0 else { return nil }
+      request += String(decoding: buffer[..<count], as: UTF8.self)
+      guard let end = request.range(of: "\r\n\r\n")?.upperBound, request[end...].utf8.count >= bodyBytes else {
+        continue
+      }
+      return Int(request.drop { $0 != "/" }.dropFirst().prefix { $0.isNumber })
     }
   }
 }
@@ -71,10 +89,10 @@ struct StoreTransportTests {
     ]
     let server = try CannedServer()
     let transport = AsyncHTTPTransport()
-    async let serving: Void = server.serve(cases.map(\.answer))
-    for (answer, expected) in cases {
+    async let serving: Void = server.serve(cases.map(\.answer), bodyBytes: 2)
+    for (number, (answer, expected)) in cases.enumerated() {
       let request = HTTPTransportRequest(
-        method: "PUT", url: "http://user:pw@127.0.0.1:\(server.port)/path?token=hidden", body: .bytes([1, 2]),
+        method: "PUT", url: "http://user:pw@127.0.0.1:\(server.port)/\(number)?token=hidden", body: .bytes([1, 2]),
         // A machine that is busy with all tests at once may be long in answering.
         timeoutMilliseconds: 600_000, responseBytesMax: 100)
       let (kind, response, message) = await kind(transport, request)

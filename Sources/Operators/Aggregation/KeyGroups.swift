@@ -1,3 +1,5 @@
+import Columnar
+
 /// The fixed number of slices that keyed state is split into, and how they are dealt to parallel shards.
 ///
 /// The hash of a key and this arithmetic decide where a row of a checkpoint belongs: they are part of the state's
@@ -34,5 +36,15 @@ public struct KeyGroups: Hashable, Sendable {
     let lower = (shard * count + parallelism - 1) / parallelism
     let upper = ((shard + 1) * count + parallelism - 1) / parallelism
     return lower..<upper
+  }
+}
+
+extension KeyGroups {
+  /// The rows of `batch`, whose first `keyCount` columns are the keys, that belong to the key groups of `range`.
+  public func rows(of batch: Batch, keyCount: Int, in range: Range<Int>) -> Batch {
+    var keys = EncodedKeys()
+    keys.encode(Array(batch.columns.prefix(keyCount)), count: batch.count)
+    let rows = (0..<batch.count).filter { range.contains(group(of: keys.hashes[$0])) }
+    return rows.count == batch.count ? batch : batch.gather(rows.map { Int32($0) })
   }
 }

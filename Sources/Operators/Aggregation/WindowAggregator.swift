@@ -12,7 +12,6 @@ public struct FailedGroups: Hashable, Sendable {
 /// The second half of an aggregation, for one shard: merges partial rows and fires windows on the watermark.
 public struct WindowAggregator: Sendable {
   private let layout: AggregateLayout
-  private let keyGroups: KeyGroups
   private var windows = WindowTables()
   private var encoded = EncodedKeys()
   private var groups: [Int32] = []
@@ -33,9 +32,8 @@ public struct WindowAggregator: Sendable {
   /// An aggregator without groups.
   ///
   /// Throws ``AggregationError`` for an aggregate that is not supported.
-  public init(_ aggregate: WindowedAggregate, keyGroupCount: Int = KeyGroups.defaultCount) throws {
+  public init(_ aggregate: WindowedAggregate) throws {
     layout = try AggregateLayout(aggregate)
-    keyGroups = KeyGroups(count: keyGroupCount)
   }
 
   /// The columns of partial rows: keys, `window_start` (microseconds), the aggregates' states, `rows`.
@@ -162,7 +160,7 @@ public struct WindowAggregator: Sendable {
 
   /// The state as of now: taken without copying, shared until either side changes.
   public func snapshot() -> AggregatorSnapshot {
-    AggregatorSnapshot(layout: layout, keyGroups: keyGroups, tables: windows.tables, watermark: watermark)
+    AggregatorSnapshot(layout: layout, tables: windows.tables, watermark: watermark)
   }
 
   /// Adds partial rows of a snapshot, of any key groups, whatever the watermark.

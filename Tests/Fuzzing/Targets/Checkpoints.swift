@@ -90,7 +90,7 @@ extension FuzzTarget {
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let store = try LocalSnapshotStore(directory: directory, job: "job", random: SystemRandom())
     let state = try store.storeState(
-      StateCodec.encode([(keyGroup: 1, batch: Samples.batch(rows: 3))]), operator: "w", keyGroups: 0..<64,
+      StateCodec.encode([Samples.batch(rows: 3)]), operator: "w", keyGroups: 0..<64,
       checkpoint: CheckpointID(3))
     var manifest = manifest()
     manifest = Manifest(
@@ -173,22 +173,24 @@ extension FuzzTarget {
     _ = partial.add(
       Batch(schema: schema, columns: columns, count: 12), EvaluationContext(now: Timestamp(microseconds: 0)))
     for case let rows? in partial.takeAll(shards: 1) { _ = windows.merge(rows) }
-    let batches = windows.snapshot().batchesByKeyGroup()
+    let batches = windows.snapshot().batches()
     try require(!batches.isEmpty, "expected groups in the state to start from")
     return [StateCodec.encode(batches), StateCodec.encode(Array(batches.prefix(1))), StateCodec.encode([])]
   }
 
   private static func checkState(_ bytes: [UInt8]) throws {
     guard let aggregate = stateAggregate else { return }
-    let batches: [KeyGroupBatch]
+    let batches: [Batch]
     do { batches = try StateCodec.decode(bytes) } catch {
       try requireMessage(error)
       return
     }
     var windows = try WindowAggregator(aggregate)
     // State of another plan is refused before, by the signature in the manifest.
-    for batch in batches where batch.batch.schema == windows.partialSchema { windows.restore(batch.batch) }
-    _ = windows.snapshot().batchesByKeyGroup()
+    for batch in batches where batch.schema == windows.partialSchema {
+      windows.restore(KeyGroups().rows(of: batch, keyCount: aggregate.keys.count, in: 0..<KeyGroups.defaultCount / 2))
+    }
+    _ = windows.snapshot().batches()
     for result in windows.advance(to: .maximum) { try use(result) }
     _ = windows.takeFailedGroups()
   }

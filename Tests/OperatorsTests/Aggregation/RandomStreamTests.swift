@@ -56,7 +56,7 @@ struct TestJob {
     watermarks = [Int64](repeating: .min, count: partitions)
     handedOver = watermarks
     for _ in 0..<partitions { partials.append(try PartialAggregator(aggregate, keyGroupCount: 16, groupLimit: 40)) }
-    for _ in 0...random.below(5) { windows.append(try WindowAggregator(aggregate, keyGroupCount: 16)) }
+    for _ in 0...random.below(5) { windows.append(try WindowAggregator(aggregate)) }
   }
 
   mutating func run(_ random: inout SeededNumbers) throws {
@@ -117,21 +117,24 @@ struct TestJob {
       #expect(partials[partition].groupCount == 0)
     }
     let snapshots = windows.map { $0.snapshot() }
-    let before = snapshots.map { $0.batchesByKeyGroup() }
+    let before = snapshots.map { $0.batches() }
     // What happens to the running job afterwards must not show in the snapshot.
     for shard in windows.indices {
       var running = windows[shard]
-      for (_, batch) in before[shard] { _ = running.merge(batch) }
+      for batch in before[shard] { _ = running.merge(batch) }
       _ = running.advance(to: .maximum)
       #expect(running.groupCount == 0)
-      #expect(snapshots[shard].batchesByKeyGroup().map(\.batch) == before[shard].map(\.batch))
+      #expect(snapshots[shard].batches() == before[shard])
     }
     let groups = KeyGroups(count: 16)
     let parallelism = 1 + random.below(6)
     windows = []
-    for _ in 0..<parallelism { windows.append(try WindowAggregator(aggregate, keyGroupCount: 16)) }
-    for (keyGroup, batch) in before.joined() {
-      windows[groups.shard(ofGroup: keyGroup, parallelism: parallelism)].restore(batch)
+    for shard in 0..<parallelism {
+      windows.append(try WindowAggregator(aggregate))
+      let owned = groups.groups(ofShard: shard, parallelism: parallelism)
+      for batch in before.joined() {
+        windows[shard].restore(groups.rows(of: batch, keyCount: aggregate.keys.count, in: owned))
+      }
     }
     for shard in windows.indices { windows[shard].restore(watermark: Timestamp(microseconds: operatorWatermark)) }
   }

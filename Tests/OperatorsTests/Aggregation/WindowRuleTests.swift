@@ -147,11 +147,13 @@ import Testing
     }
     _ = partial.add(Batch(rows), evaluationContext)
     for batch in partial.takeAll(shards: 1) { if let batch { _ = window.merge(batch) } }
-    let dealt = window.snapshot().batchesByKeyGroup().flatMap { group, batch in
-      batch.rows.map { row -> String in
-        guard case .bytes(let name) = row[0] else { return "" }
-        return "\(group) \(String(decoding: name, as: UTF8.self))"
-      }
+    let groups = KeyGroups()
+    let dealt = (0..<groups.count).flatMap { group in
+      window.snapshot().batches().flatMap { groups.rows(of: $0, keyCount: 1, in: group..<group + 1).rows }
+        .map { row -> String in
+          guard case .bytes(let name) = row[0] else { return "" }
+          return "\(group) \(String(decoding: name, as: UTF8.self))"
+        }
     }
     #expect(dealt == Self.dealing)
   }

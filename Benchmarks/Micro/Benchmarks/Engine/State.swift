@@ -26,7 +26,7 @@ func registerState() {
     try expect(window.groupCount, keyCount, "restored keys")
     var restored = window
     var original = try WindowAggregator(input.1)
-    for (_, batch) in input.2.batchesByKeyGroup() { original.restore(batch) }
+    for batch in input.2.batches() { original.restore(batch) }
     let found = fireAll(&restored).reduce(0) { $0 + $1.columns[WindowColumn.average].doubles.reduce(0, +) }
     let expected = fireAll(&original).reduce(0) { $0 + $1.columns[WindowColumn.average].doubles.reduce(0, +) }
     try expect(found, expected, "sum of the averages")
@@ -51,5 +51,5 @@ private func filled() throws -> WindowAggregator {
 }
 
 private func encode(_ window: WindowAggregator) -> [[UInt8]] {
-  window.snapshot().batchesByKeyGroup().map { BatchCodec.encode($0.batch) }
+  window.snapshot().batches().map { BatchCodec.encode($0) }
 }
