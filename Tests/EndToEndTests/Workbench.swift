@@ -13,6 +13,8 @@ final class ChildProcess: Sendable {
   private let errors = Mutex<[UInt8]>([])
   private let input = Pipe()
   private let openOutputs = Mutex(2)
+  /// Left by the process. Foundation's own way to wait for it takes a whole core.
+  private let running = DispatchGroup()
 
   /// Starts `executable`; its standard output is collected by lines, its standard error as it is.
   init(_ executable: String, _ arguments: [String], environment: [String: String] = [:]) throws {
@@ -42,7 +44,14 @@ final class ChildProcess: Sendable {
       if data.isEmpty { outputEnded(handle) }
       errors.withLock { $0 += data }
     }
-    try process.run()
+    running.enter()
+    process.terminationHandler = { [running] _ in running.leave() }
+    do {
+      try process.run()
+    } catch {
+      running.leave()
+      throw error
+    }
   }
 
   /// The lines of standard output so far.
@@ -70,7 +79,7 @@ final class ChildProcess: Sendable {
   func wait() async -> Int32 {
     await withCheckedContinuation { continuation in
       Thread.detachNewThread { [self] in
-        process.waitUntilExit()
+        running.wait()
         // Bounded, because a child of the process may hold the pipes open.
         for _ in 0..<2_000 where openOutputs.withLock({ $0 > 0 }) { Thread.sleep(forTimeInterval: 0.001) }
         let code = process.terminationStatus

@@ -61,6 +61,13 @@ class Proxy:
         self.faults = options.faults.split(",")
         self.share = options.share
         self.random = random.Random(options.seed)
+        self.waiting = []
+
+    def draw(self):
+        """Each fault once before any comes again: few requests meet all of them."""
+        if not self.waiting:
+            self.waiting = self.random.sample(self.faults, len(self.faults))
+        return self.waiting.pop()
 
     async def ask(self, head, body):
         """The upstream's whole answer; it closes the connection after it."""
@@ -86,7 +93,7 @@ class Proxy:
         line = head.split(b"\r\n")[0].decode("latin-1")
         if line.split(" ")[0] not in ("GET", "HEAD"):
             say(f"request {line}")
-        fault = self.random.choice(self.faults) if self.random.random() < self.share else None
+        fault = self.draw() if self.random.random() < self.share else None
         if fault:
             say(f"fault {fault} {line}")
         if fault in CANNED:
