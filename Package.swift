@@ -180,7 +180,8 @@ let package = Package(
     .testTarget(
       name: "IngestTests",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Ingest", "TestTraits",
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Ingest", "CPosix", "CZlib", "CZstd",
+        "CSnappy", "CLz4", "TestTraits",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
