@@ -3,7 +3,8 @@
 FROM swift:6.3.1-bookworm AS build
 RUN apt-get update \
   && apt-get install -y --no-install-recommends \
-    libjemalloc-dev libpg-query-dev libpq-dev librdkafka-dev libsnappy-dev libzstd-dev pkg-config zlib1g-dev \
+    libjemalloc-dev liblz4-dev libpg-query-dev libpq-dev librdkafka-dev libsnappy-dev libzstd-dev pkg-config \
+    zlib1g-dev \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /weir
 COPY Package.swift Package.resolved* ./
@@ -20,7 +21,7 @@ RUN --mount=type=cache,target=/weir/.build \
 FROM debian:bookworm-slim
 RUN apt-get update \
   && apt-get install -y --no-install-recommends \
-    ca-certificates libjemalloc2 libpg-query1504.0 libpq5 librdkafka1 libsnappy1v5 libzstd1 tzdata zlib1g \
+    ca-certificates libjemalloc2 liblz4-1 libpg-query1504.0 libpq5 librdkafka1 libsnappy1v5 libzstd1 tzdata zlib1g \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --home-dir /var/lib/weir --create-home --shell /usr/sbin/nologin weir
 COPY --from=build /out/weir /usr/local/bin/weir

@@ -40,6 +40,7 @@ let package = Package(
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
+    .systemLibrary(name: "CLz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
     .target(name: "CPosix"),
 
@@ -91,7 +92,8 @@ let package = Package(
     .target(
       name: "Ingest",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "CRdkafka", "CPosix",
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "CRdkafka", "CPosix", "CZstd", "CZlib",
+        "CSnappy", "CLz4",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),
@@ -178,7 +180,8 @@ let package = Package(
     .testTarget(
       name: "IngestTests",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Ingest", "TestTraits",
+        "Columnar", "Formats", "SQL", "Checkpointing", "Runtime", "Actors", "Ingest", "CPosix", "CZlib", "CZstd",
+        "CSnappy", "CLz4", "TestTraits",
         .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: strict),

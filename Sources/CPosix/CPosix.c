@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -37,3 +38,5 @@ int weir_cpu_count(void) {
   int allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
   return allowed > 0 ? allowed : 1;
 }
+
+int weir_event_open(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }

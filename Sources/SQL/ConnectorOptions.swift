@@ -81,8 +81,8 @@ package enum ConnectorOptions {
 
   private static let kafkaReading: [String: Kind] = [
     "topic": .text, "brokers": .text, "starting_position": .choice(["earliest", "latest", "timestamp"]),
-    "starting_timestamp": .moment, "group": .text, "tombstones": .choice(["reject", "skip"]),
-    "delimiter": .text
+    "starting_timestamp": .moment, "group": .text, "fetch": .choice(["librdkafka", "native"]),
+    "tombstones": .choice(["reject", "skip"]), "delimiter": .text
   ]
 
   private static let kafkaWriting: [String: Kind] = [

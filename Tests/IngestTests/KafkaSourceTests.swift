@@ -6,9 +6,11 @@ import Ingest
 import TestTraits
 import Testing
 
-/// The Kafka source against librdkafka's mock cluster, in this process.
+/// The Kafka source against librdkafka's mock cluster, in this process; what reads, with either way to fetch.
 @Suite(.fewAtOnce, .serialized, .timeLimit(.minutes(30)))
 struct KafkaSourceTests {
+  private static let fetches = ["librdkafka", "native"]
+
   let broker: DevelopmentBroker
 
   init() throws { broker = try DevelopmentBroker() }
@@ -31,20 +33,20 @@ struct KafkaSourceTests {
     try producer.flush()
   }
 
-  private func fixture(_ topic: String, _ options: [String: String] = [:], metadata: [Field] = []) throws
-    -> SourceFixture
-  {
-    let own = ["connector": "kafka", "brokers": broker.bootstrap, "topic": topic]
+  private func fixture(
+    _ fetch: String, _ topic: String, _ options: [String: String] = [:], metadata: [Field] = []
+  ) throws -> SourceFixture {
+    let own = ["connector": "kafka", "brokers": broker.bootstrap, "topic": topic, "fetch": fetch]
     return try SourceFixture(own.merging(options) { _, new in new }, metadata: metadata)
   }
 
-  @Test("every record of every partition is read once, in order, up to the end offsets")
-  func readsAll() async throws {
+  @Test("every record of every partition is read once, in order, up to the end offsets", arguments: fetches)
+  func readsAll(fetch: String) async throws {
     try broker.createTopic("all", partitions: 3)
     for partition in 0..<3 {
       try write(partition * 1000..<partition * 1000 + 700, to: "all", partition: Int32(partition))
     }
-    let source = try fixture("all")
+    let source = try fixture(fetch, "all")
     let partitions = try await source.connector.partitions()
     #expect(partitions.map(\.name) == ["all/0", "all/1", "all/2"])
     let ends = try await source.connector.endOffsets(partitions)
@@ -59,11 +61,11 @@ struct KafkaSourceTests {
     await source.connector.close()
   }
 
-  @Test("reading goes on at the offset of a checkpoint, and the end offset bounds it")
-  func resumes() async throws {
+  @Test("reading goes on at the offset of a checkpoint, and the end offset bounds it", arguments: fetches)
+  func resumes(fetch: String) async throws {
     try broker.createTopic("resume", partitions: 1)
     try write(0..<500, to: "resume")
-    let source = try fixture("resume")
+    let source = try fixture(fetch, "resume")
     let partition = try #require(await source.connector.partitions().first)
     let first = try await source.read(partition, end: 200)
     #expect(first.integers() == Array(0..<200))
@@ -74,11 +76,11 @@ struct KafkaSourceTests {
     await source.connector.close()
   }
 
-  @Test("new records wake a reader that waits")
-  func wakes() async throws {
+  @Test("new records wake a reader that waits", arguments: fetches)
+  func wakes(fetch: String) async throws {
     try broker.createTopic("wake", partitions: 1)
     try write(0..<10, to: "wake")
-    let source = try fixture("wake")
+    let source = try fixture(fetch, "wake")
     let partition = try #require(await source.connector.partitions().first)
     let reader = try await source.connector.open(partition, at: .initial, end: nil)
     let decoder = try source.decoder(partition)
@@ -92,11 +94,12 @@ struct KafkaSourceTests {
     await source.connector.close()
   }
 
-  @Test("a reader that is not polled for a while loses and repeats nothing")
-  func pauses() async throws {
+  @Test("a reader that is not polled for a while loses and repeats nothing", arguments: fetches)
+  func pauses(fetch: String) async throws {
     try broker.createTopic("pause", partitions: 1)
     try write(0..<3000, to: "pause")
-    let source = try fixture("pause", ["kafka.queued.min.messages": "100", "kafka.fetch.message.max.bytes": "2000"])
+    let source = try fixture(
+      fetch, "pause", ["kafka.queued.min.messages": "100", "kafka.fetch.message.max.bytes": "2000"])
     let partition = try #require(await source.connector.partitions().first)
     let reader = try await source.connector.open(partition, at: .initial, end: nil)
     let decoder = try source.decoder(partition)
@@ -112,11 +115,11 @@ struct KafkaSourceTests {
     await source.connector.close()
   }
 
-  @Test("a partition that is closed and opened again starts exactly where it is told to")
-  func reopens() async throws {
+  @Test("a partition that is closed and opened again starts exactly where it is told to", arguments: fetches)
+  func reopens(fetch: String) async throws {
     try broker.createTopic("reopen", partitions: 1)
     try write(0..<300, to: "reopen")
-    let source = try fixture("reopen")
+    let source = try fixture(fetch, "reopen")
     let partition = try #require(await source.connector.partitions().first)
     for start in [Int64(0), 120, 7, 299, 0] {
       let outcome = try await source.read(partition, at: .offset(start), end: 300)
@@ -125,8 +128,10 @@ struct KafkaSourceTests {
     await source.connector.close()
   }
 
-  @Test("keys, times, offsets, partitions and headers come with the record; a tombstone is rejected with its place")
-  func metadata() async throws {
+  @Test(
+    "keys, times, offsets, partitions and headers come with the record; a tombstone is rejected with its place",
+    arguments: fetches)
+  func metadata(fetch: String) async throws {
     try broker.createTopic("meta", partitions: 2)
     let producer = try producer("meta")
     try producer.produce(
@@ -136,7 +141,7 @@ struct KafkaSourceTests {
     try producer.produce(key: nil, value: Array(#"{"n":3}"#.utf8), partition: 1, timestamp: 1_700_000_000_125)
     try producer.flush()
     let source = try fixture(
-      "meta",
+      fetch, "meta",
       metadata: [
         Field("_key", .text), Field("_partition", .integer), Field("_offset", .bigint),
         Field("_timestamp", .timestamptz), Field("_headers", .jsonb)
@@ -155,8 +160,10 @@ struct KafkaSourceTests {
     await source.connector.close()
   }
 
-  @Test("a message of 10 MB is rejected when it is too large, read when it is allowed, and reading goes on")
-  func hugeMessage() async throws {
+  @Test(
+    "a message of 10 MB is rejected when it is too large, read when it is allowed, and reading goes on",
+    arguments: fetches)
+  func hugeMessage(fetch: String) async throws {
     try broker.createTopic("huge", partitions: 1)
     let producer = try producer("huge")
     try producer.produce(key: nil, value: Array(#"{"n":1}"#.utf8), partition: 0, timestamp: nil)
@@ -166,22 +173,22 @@ struct KafkaSourceTests {
     try producer.flush()
     try producer.produce(key: nil, value: Array(#"{"n":3}"#.utf8), partition: 0, timestamp: nil)
     try producer.flush()
-    let strict = try fixture("huge")
+    let strict = try fixture(fetch, "huge")
     let outcome = try await strict.read(strict.partition("huge/0"), end: 3)
     #expect(outcome.integers() == [1, 3])
     #expect(outcome.rejected.map(\.reason) == [.tooLarge])
     #expect(outcome.rejected.map(\.offset) == [1])
-    let generous = try fixture("huge", ["max_record_bytes": "20000000"])
+    let generous = try fixture(fetch, "huge", ["max_record_bytes": "20000000"])
     #expect(try await generous.read(generous.partition("huge/0"), end: 3).integers() == [1, 2, 3])
     await strict.connector.close()
     await generous.connector.close()
   }
 
-  @Test("a broker that goes away and comes back costs nothing but time")
-  func brokerRestarts() async throws {
+  @Test("a broker that goes away and comes back costs nothing but time", arguments: fetches)
+  func brokerRestarts(fetch: String) async throws {
     try broker.createTopic("restart", partitions: 1)
     try write(0..<100, to: "restart")
-    let source = try fixture("restart")
+    let source = try fixture(fetch, "restart")
     let partition = try #require(await source.connector.partitions().first)
     let reader = try await source.connector.open(partition, at: .initial, end: nil)
     let decoder = try source.decoder(partition)
@@ -199,11 +206,11 @@ struct KafkaSourceTests {
     await source.connector.close()
   }
 
-  @Test("errors that a broker answers with for a while are waited out")
-  func transientErrors() async throws {
+  @Test("errors that a broker answers with for a while are waited out", arguments: fetches)
+  func transientErrors(fetch: String) async throws {
     try broker.createTopic("errors", partitions: 1)
     try write(0..<100, to: "errors")
-    let source = try fixture("errors")
+    let source = try fixture(fetch, "errors")
     let partition = try #require(await source.connector.partitions().first)
     // Fetch (1): not the leader, network exception, unknown leader epoch.
     broker.push(error: 6, count: 2, apiKey: 1)
@@ -213,11 +220,13 @@ struct KafkaSourceTests {
     await source.connector.close()
   }
 
-  @Test("the starting position decides where a new job starts, but not where a partition that appears later does")
-  func startingPositions() async throws {
+  @Test(
+    "the starting position decides where a new job starts, but not where a partition that appears later does",
+    arguments: fetches)
+  func startingPositions(fetch: String) async throws {
     try broker.createTopic("start", partitions: 1)
     try write(0..<100, to: "start")
-    let latest = try fixture("start", ["starting_position": "latest"])
+    let latest = try fixture(fetch, "start", ["starting_position": "latest"])
     let partition = try #require(await latest.connector.partitions().first)
     let reader = try await latest.connector.open(partition, at: .initial, end: nil)
     try write(100..<110, to: "start")
@@ -229,11 +238,11 @@ struct KafkaSourceTests {
     await latest.connector.close()
   }
 
-  @Test("an offset outside the log is an error that says what was lost")
-  func lostOffsets() async throws {
+  @Test("an offset outside the log is an error that says what was lost", arguments: fetches)
+  func lostOffsets(fetch: String) async throws {
     try broker.createTopic("lost", partitions: 1)
     try write(0..<100, to: "lost")
-    let source = try fixture("lost")
+    let source = try fixture(fetch, "lost")
     let partition = try #require(await source.connector.partitions().first)
     let error = try await #require(throws: SourceError.self) {
       _ = try await source.connector.open(partition, at: .offset(101), end: nil)
@@ -254,7 +263,7 @@ struct KafkaSourceTests {
     "a partition of the checkpoint that no topic of the option has is refused; one that a broker may not know yet is asked for again"
   )
   func missingPartitions() async throws {
-    let source = try fixture("kept")
+    let source = try fixture("librdkafka", "kept")
     for (name, severity, text) in [
       ("gone/0", SourceError.Severity.fatal, "'topic' was changed"), ("kept/7", .failed, "made anew with fewer")
     ] {
@@ -266,11 +275,11 @@ struct KafkaSourceTests {
     await source.connector.close()
   }
 
-  @Test("offsets are reported under the group's name, and a wrong one never stops reading")
-  func reports() async throws {
+  @Test("offsets are reported under the group's name, and a wrong one never stops reading", arguments: fetches)
+  func reports(fetch: String) async throws {
     try broker.createTopic("report", partitions: 1)
     try write(0..<10, to: "report")
-    let source = try fixture("report")
+    let source = try fixture(fetch, "report")
     let partition = try #require(await source.connector.partitions().first)
     var positions = SourcePositions()
     positions[partition] = 5
@@ -284,7 +293,7 @@ struct KafkaSourceTests {
   func missingTopic() async throws {
     try broker.createTopic("missing", partitions: 1)
     broker.setError(3, topic: "missing")
-    let source = try fixture("missing")
+    let source = try fixture("librdkafka", "missing")
     let error = try await #require(throws: SourceError.self) { _ = try await source.connector.partitions() }
     #expect(error.severity == .fatal)
     #expect(error.message.contains("topic 'missing' does not exist"))

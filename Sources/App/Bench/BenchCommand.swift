@@ -29,6 +29,8 @@ struct BenchCommand: AsyncParsableCommand {
   @Flag(help: "With --brokers: the topic has its events already, as `weir generate telemetry` writes them.")
   var existing = false
 
+  @Flag(help: "Measure Weir with fetch = 'native' too, its own Kafka fetch client.") var nativeFetch = false
+
   @Flag(help: "Print one JSON object.") var json = false
 
   @Option(help: "Write a chart to this SVG file.", completion: .file(extensions: ["svg"])) var chart: String?
@@ -66,7 +68,7 @@ struct BenchCommand: AsyncParsableCommand {
     let children = ChildProcesses(clock: clock)
     let plan = BenchPlan(
       events: events, partitions: partitions, runs: runs, topic: topic, brokers: options.brokers,
-      isExisting: existing, flags: flags, directory: place)
+      isExisting: existing, hasNativeFetch: nativeFetch, flags: flags, directory: place)
     let outcome = await Result {
       var reports: [BenchReport] = []
       for job in jobs {

@@ -51,7 +51,8 @@ package enum BenchJob: String, CaseIterable, Sendable {
   /// - Parameters:
   ///   - topic: the topic to read.
   ///   - table: the PostgreSQL table to write.
-  package func sql(topic: String, table: String, target: Target = .own) -> String {
+  ///   - fetch: who fetches the records, as the table's option of this name says it.
+  package func sql(topic: String, table: String, fetch: String = "librdkafka", target: Target = .own) -> String {
     let columns =
       isWindowed
       ? "sensor_id text NOT NULL, window_start timestamptz NOT NULL, readings bigint, total double precision,\n"
@@ -63,7 +64,7 @@ package enum BenchJob: String, CaseIterable, Sendable {
         sensor_id text NOT NULL, temperature double precision, humidity double precision, ts timestamptz NOT NULL,
         site text, status text
       ) WITH (connector = 'kafka', topic = '\(topic)', format = 'json', event_time = 'ts', watermark_delay = '5 seconds',
-              max_future = '36500 days');
+              max_future = '36500 days', fetch = '\(fetch)');
       CREATE TABLE results (
         \(columns)
       ) WITH (\(target == .own ? connector(table) : "connector = 'stdout'"));

@@ -11,6 +11,8 @@ struct BenchPlan: Sendable {
   /// A real broker; `nil` starts one.
   let brokers: String?
   let isExisting: Bool
+  /// Whether Weir is measured with its own fetch client too.
+  let hasNativeFetch: Bool
   /// Settings of the measured jobs, by their name in the environment.
   let flags: [String: String]
   let directory: String
@@ -20,20 +22,22 @@ struct BenchPlan: Sendable {
 struct BenchRun: Sendable {
   private enum Contender: Hashable {
     case raw, baseline
-    case weir(interval: String)
+    case weir(interval: String, fetch: String)
 
     var name: String {
       switch self {
       case .raw: "raw consumer"
       case .baseline: "C decode and aggregate"
-      case .weir(BenchRun.never): "Weir, only the last checkpoint"
-      case .weir(let interval): "Weir, checkpoint every \(interval)"
+      case .weir(let interval, let fetch):
+        "Weir\(fetch == BenchRun.native ? ", native fetch" : ""), "
+          + (interval == BenchRun.never ? "only the last checkpoint" : "checkpoint every \(interval)")
       }
     }
   }
 
   /// Longer than any run.
   private static let never = "1h"
+  private static let native = "native"
 
   let job: BenchJob
   let plan: BenchPlan
@@ -57,10 +61,12 @@ struct BenchRun: Sendable {
       throw CommandFailure(.usage, problem)
     }
     expected.peakBytes = nil
-    try await check(brokers, expected: expected)
+    let fetches = ["librdkafka"] + (plan.hasNativeFetch ? [Self.native] : [])
+    for fetch in fetches { try await check(brokers, fetch, expected: expected) }
     let interval = plan.flags["WEIR_CHECKPOINT_INTERVAL"] ?? "1s"
+    let intervals = [Self.never] + (interval == Self.never ? [] : [interval])
     let contenders: [Contender] =
-      [.raw, .baseline, .weir(interval: Self.never)] + (interval == Self.never ? [] : [.weir(interval: interval)])
+      [.raw, .baseline] + fetches.flatMap { fetch in intervals.map { .weir(interval: $0, fetch: fetch) } }
     var samples: [Contender: [BenchSample]] = [:]
     for round in 0..<plan.runs {
       Terminal.complain("\(job.rawValue): round \(round + 1) of \(plan.runs)")
@@ -128,11 +134,12 @@ struct BenchRun: Sendable {
       if let problem = result.problem(expected: right) { throw wrong(contender.name, problem) }
       return BenchSample(
         seconds: usage.seconds, cpuSeconds: usage.cpuSeconds, peakBytes: result.peakBytes ?? usage.peakBytes)
-    case .weir(let interval):
+    case .weir(let interval, let fetch):
       let table = "weir_bench_\(getpid())_\(number)"
       let log = directory + "/logs/weir-\(number).log"
       let command = try weir(
-        job.sql(topic: plan.topic, table: table), interval: interval, brokers, database, number: "\(number)")
+        job.sql(topic: plan.topic, table: table, fetch: fetch), interval: interval, brokers, database,
+        number: "\(number)")
       let usage = try await children.measure(command, log: log)
       guard usage.exitCode == 0, let result = BenchResult(summary: DemoPlace.end(log)) else {
         throw CommandFailure(.job, "the job ended with \(usage.exitCode):\n\(DemoPlace.lastLines(log))")
@@ -188,9 +195,9 @@ struct BenchRun: Sendable {
   // MARK: Checks
 
   /// Runs the job once with its rows on standard output, and compares their sums with the C program's.
-  private func check(_ brokers: String, expected: BenchResult) async throws {
-    Terminal.complain("\(job.rawValue): checking the result")
-    let sql = job.sql(topic: plan.topic, table: "", target: .standardOutput)
+  private func check(_ brokers: String, _ fetch: String, expected: BenchResult) async throws {
+    Terminal.complain("\(job.rawValue): checking the result with fetch = '\(fetch)'")
+    let sql = job.sql(topic: plan.topic, table: "", fetch: fetch, target: .standardOutput)
     let producer = try weir(sql, interval: "1s", brokers, nil, number: "check")
     let consumer = [programs.baseline, "digest"] + job.checkedColumns
     let line = [producer, consumer].map { $0.map(Self.quoted).joined(separator: " ") }.joined(separator: " | ")

@@ -16,3 +16,13 @@ int weir_lock_file(int descriptor);
 
 /// How many cores this process may run on; at least 1.
 int weir_cpu_count(void);
+
+/// A descriptor that poll(2) reports as readable once something was written to it: an eventfd, not blocking. Returns -1
+/// with errno set when there is none.
+int weir_event_open(void);
+
+/// CRC-32C (Castagnoli) of bytes, with the processor's instruction where it has one.
+uint32_t weir_crc32c(const void *bytes, size_t count);
+
+/// The same without the instruction, for processors that lack it.
+uint32_t weir_crc32c_by_tables(const void *bytes, size_t count);

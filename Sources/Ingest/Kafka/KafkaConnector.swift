@@ -20,7 +20,10 @@ public actor KafkaConnector: SourceConnector {
   nonisolated private let settings: KafkaSettings
   nonisolated private let clock: any EngineClock
   private let logger: Logger
+  private let fetch: FetchSettings?
   private var handle: KafkaHandle?
+  /// Fetches in librdkafka's place, when the table says so.
+  private var fetcher: FetchClient?
   private var bounds = KafkaSettings.QueueBounds(partitions: 1)
   private var isFound = false
   private var known: [KafkaPlace] = []
@@ -38,7 +41,9 @@ public actor KafkaConnector: SourceConnector {
     self.logger = logger
     thread = BlockingThread(name: "kafka-\(settings.source)")
     // A wrong option is an error when the job starts, not when a broker answers.
-    rd_kafka_conf_destroy(try settings.makeConfiguration(bounds))
+    let configuration = try settings.makeConfiguration(bounds)
+    defer { rd_kafka_conf_destroy(configuration) }
+    fetch = settings.fetch == .native ? try settings.fetchSettings(configuration) : nil
   }
 
   /// Since when no broker can be reached, in microseconds since the epoch; `nil` while one can.
@@ -107,6 +112,10 @@ public actor KafkaConnector: SourceConnector {
   {
     let place = try place(partition)
     let start = try start(of: place, partition, at: position)
+    if let fetch {
+      let client = try fetcher(fetch)
+      return client.open(partition, place: place, start: start, end: end, readsHeaders: settings.readsHeaders)
+    }
     return try KafkaReader(
       partition, place: place, handle: try connected(), start: start, end: end, settings: settings)
   }
@@ -128,6 +137,7 @@ public actor KafkaConnector: SourceConnector {
 
   /// Lets go of the consumer; it is destroyed once the readers are closed as well.
   public func close() async {
+    fetcher = nil
     handle = nil
     edges = nil
   }
@@ -139,6 +149,17 @@ extension KafkaConnector {
     if let handle { return handle }
     let made = try KafkaHandle(settings, bounds: bounds, thread: thread, logger: logger, clock: clock)
     handle = made
+    return made
+  }
+
+  /// The client that fetches in librdkafka's place; made at the first use.
+  private func fetcher(_ fetch: FetchSettings) throws(SourceError) -> FetchClient {
+    if let fetcher { return fetcher }
+    var fetch = fetch
+    if !settings.setsPartitionBytes { fetch.bound(partitions: known.count) }
+    let made = try FetchClient(
+      fetch, source: settings.source, environment: KafkaFetchEnvironment(handle: try connected()), clock: clock)
+    fetcher = made
     return made
   }
 

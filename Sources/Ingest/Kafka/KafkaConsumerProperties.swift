@@ -14,6 +14,7 @@ extension KafkaSettings {
     topics = []
     start = .earliest
     group = "weir-bench"
+    fetch = .librdkafka
     readsHeaders = false
     properties = []
   }

@@ -120,38 +120,57 @@ final class KafkaReader: PartitionReader {
 
   /// The error to throw; `nil` when librdkafka recovers by itself.
   private func classify(_ failure: (code: rd_kafka_resp_err_t, text: String)) -> SourceError? {
-    let severity: SourceError.Severity
-    var advice = ""
-    switch failure.code {
-    case RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, RD_KAFKA_RESP_ERR__TIMED_OUT,
-      RD_KAFKA_RESP_ERR__RESOLVE, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
-      RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
-      RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION, RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
-      handle.status.append(.warning, "\(partition): \(failure.text)")
-      return nil
-    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-      severity = .fatal
-      advice = """
-        : offset \(drain.pointee.nextOffset) is not in the partition's log any more; records were deleted before they \
-        were read. Restore the topic, or give the job another name to start anew
-        """
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
-      RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR__AUTHENTICATION:
-      severity = .fatal
-      advice = ": the broker denies access; allow this user to read the topic"
-    default:
-      severity = .failed
-    }
-    return SourceError(
-      source: partition.source, partition: partition, severity: severity,
-      message: "\(failure.text) (\(String(cString: rd_kafka_err2name(failure.code))))\(advice)")
+    let error = kafkaReadFailure(failure.code, failure.text, partition, offset: drain.pointee.nextOffset)
+    if error == nil { handle.status.append(.warning, "\(partition): \(failure.text)") }
+    return error
   }
 }
 
+/// The error that ends reading a partition at `offset`; `nil` when what the code says passes by itself.
+func kafkaReadFailure(
+  _ code: rd_kafka_resp_err_t, _ text: String, _ partition: PartitionID, offset: Int64
+) -> SourceError? {
+  let severity: SourceError.Severity
+  var advice = ""
+  switch code {
+  case RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, RD_KAFKA_RESP_ERR__TIMED_OUT,
+    RD_KAFKA_RESP_ERR__RESOLVE, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+    RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+    RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION, RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
+    return nil
+  case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+    severity = .fatal
+    advice = """
+      : offset \(offset) is not in the partition's log any more; records were deleted before they were read. Restore the \
+      topic, or give the job another name to start anew
+      """
+  case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
+    RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    severity = .fatal
+    advice = ": the broker denies access; allow this user to read the topic"
+  default:
+    severity = .failed
+  }
+  return SourceError(
+    source: partition.source, partition: partition, severity: severity,
+    message: "\(text) (\(String(cString: rd_kafka_err2name(code))))\(advice)")
+}
+
 /// A topic and the number of a partition of it.
-struct KafkaPlace: Hashable, Sendable {
-  let topic: String
-  let number: Int32
+package struct KafkaPlace: Hashable, Sendable, Comparable, CustomStringConvertible {
+  package let topic: String
+  package let number: Int32
+
+  /// Partition `number` of `topic`.
+  package init(topic: String, number: Int32) {
+    self.topic = topic
+    self.number = number
+  }
+
+  /// By topic, then by number.
+  package static func < (left: Self, right: Self) -> Bool { (left.topic, left.number) < (right.topic, right.number) }
+
+  package var description: String { "\(topic)/\(number)" }
 
   /// Calls `body` with a list of this partition alone.
   func withList<Result>(offset: Int64?, _ body: (UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Result)

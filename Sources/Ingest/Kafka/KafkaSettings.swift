@@ -12,6 +12,11 @@ struct KafkaSettings {
     case timestamp(milliseconds: Int64)
   }
 
+  /// Who fetches records.
+  enum Fetch: String, CaseIterable {
+    case librdkafka, native
+  }
+
   private enum StartName: String, CaseIterable { case earliest, latest, timestamp }
 
   let source: String
@@ -19,6 +24,7 @@ struct KafkaSettings {
   let topics: [String]
   let start: Start
   let group: String
+  let fetch: Fetch
   let readsHeaders: Bool
   /// `kafka.` options, without the prefix, in the order of their names.
   let properties: [(name: String, value: String)]
@@ -46,6 +52,7 @@ struct KafkaSettings {
       start = .timestamp(milliseconds: moment / 1000)
     }
     group = options.string("group") ?? options.string("group_id") ?? "\(defaults.jobName)-\(options.table.name)"
+    fetch = try options.choice("fetch", default: .librdkafka)
     self.readsHeaders = readsHeaders
     var properties: [(name: String, value: String)] = []
     for (name, entry) in options.table.options.entries.sorted(by: { $0.key < $1.key }) where name.hasPrefix("kafka.") {
