@@ -154,7 +154,8 @@ class WeirKafka(Weir):
     def run(self, data, place):
         with broker(f"telemetry:{PARTITIONS}") as brokers:
             produce(brokers, "telemetry", data)
-            return self.job("connector = 'kafka', topic = 'telemetry'", place, brokers)
+            fetch = ", fetch = 'native'" if "native" in self.name else ""
+            return self.job("connector = 'kafka', topic = 'telemetry'" + fetch, place, brokers)
 
 
 class Flink(Engine):
@@ -235,6 +236,7 @@ def engines(scale, quick):
     return [
         WeirKafka("weir-kafka", None, sizes[0], "iso"),
         WeirKafka("weir-kafka-checkpoints", None, sizes[0], "iso"),
+        WeirKafka("weir-kafka-native-checkpoints", None, sizes[0], "iso"),
         WeirFiles("weir-files", None, sizes[0], "iso"),
         WeirFiles("weir-files-checkpoints", None, sizes[0], "iso"),
         Flink("flink", "apache-flink", sizes[0], "json"),
