@@ -16,6 +16,8 @@ final class FakeBroker: Sendable {
     case silence
     /// A byte at a time.
     case slow
+    /// An answer to what was asked, so many milliseconds later.
+    case late(milliseconds: UInt32)
     /// These bytes instead of the answer.
     case bytes([UInt8])
   }
@@ -217,6 +219,10 @@ extension FakeBroker {
       _ = read(1, connection)
       return false
     case .slow: return body(0, 0).allSatisfy { write([$0], connection) }
+    case .late(let milliseconds):
+      let answer = body(0, 0)
+      usleep(milliseconds * 1000)
+      return write(answer, connection)
     case .bytes(let bytes): return write(bytes, connection)
     }
   }

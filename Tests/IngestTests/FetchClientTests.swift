@@ -285,6 +285,23 @@ struct FetchClientTests {
     }
   }
 
+  @Test("an answer that was due when its partition was closed is not for the one who opens it again elsewhere")
+  func reopensDuringAnswer() async throws {
+    let broker = FakeBroker()
+    defer { broker.stop() }
+    world.lead(1, broker, partitions: 0..<2)
+    fill(broker, 1000)
+    broker.misbehave(.late(milliseconds: 300))
+    let client = try client()
+    let first = open(client, 0, at: 500, end: nil)
+    // It keeps the connection when the first one is closed.
+    let other = open(client, 1, end: nil)
+    while !broker.asked.joined().contains(where: { $0.number == 0 }) { try await Task.sleep(for: .milliseconds(1)) }
+    first.close()
+    #expect(try await read(client, 0, end: 1000).integers() == Array(0..<1000))
+    other.close()
+  }
+
   @Test("all addresses of a broker are tried")
   func addresses() async throws {
     let (gone, broker) = (FakeBroker(), FakeBroker())

@@ -7,6 +7,9 @@ final class FetchSlot {
   var offset: Int64
   /// The broker that leads it, as far as is known.
   var leader: Int32?
+  /// Where an answer for it is due. Any other answer is not for this slot: it was asked for by an earlier reader of the
+  /// partition, at another offset.
+  var asked: BrokerLink?
   /// When it may be asked for, after an error.
   var notBefore: Int64 = .min
   /// Errors since the last answer without one.
@@ -123,9 +126,7 @@ final class BrokerLink {
   }
 
   /// Does what the socket is ready for, and hands over what has become complete.
-  func progress(_ events: Int16, now: Int64, _ handle: (AnswerReceiver.Event) throws(ConnectionError) -> Void)
-    throws(ConnectionError)
-  {
+  func progress(_ events: Int16, now: Int64, _ handle: (AnswerReceiver.Event) -> Void) throws(ConnectionError) {
     guard let socket else { return }
     if isConnecting {
       guard events & Int16(POLLOUT | POLLERR | POLLHUP) != 0 else { return }
@@ -141,7 +142,7 @@ final class BrokerLink {
       if case .fetching = state { state = .fetching(deadline: silence(now)) }
       while let event = try receiver.next() {
         try take(event)
-        try handle(event)
+        handle(event)
         if state == .ready { return }
       }
     }

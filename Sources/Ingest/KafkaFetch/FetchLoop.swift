@@ -95,11 +95,12 @@ final class FetchLoop {
   private func ask(_ link: BrokerLink, _ now: Int64) throws(ConnectionError) {
     let slots = (led[link.broker] ?? []).filter { !$0.isStopped }
     let turn = FetchTurn(
-      slots.map { FetchTurn.Candidate(hasRoom: $0.partition.hasRoom, notBefore: $0.notBefore) }, now: now,
-      turn: link.turn, settings: client.settings)
+      slots.map { FetchTurn.Candidate(hasRoom: $0.asked == nil && $0.partition.hasRoom, notBefore: $0.notBefore) },
+      now: now, turn: link.turn, settings: client.settings)
     if turn.chosen.isEmpty { return }
     let asked = turn.chosen.map { index in
       let slot = slots[index]
+      slot.asked = link
       return FetchRequest.Partition(
         topic: slot.partition.place.topic, number: slot.partition.place.number, offset: slot.offset)
     }
@@ -108,6 +109,7 @@ final class FetchLoop {
 
   private func connectionFailed(_ link: BrokerLink, _ error: ConnectionError, _ now: Int64) {
     let pause = link.close(error, now: now)
+    for slot in slots.values where slot.asked === link { slot.asked = nil }
     // The first failure is news; that it goes on is not.
     client.environment.log(
       link.failureCount == 1 ? .warning : .debug,
@@ -142,9 +144,7 @@ final class FetchLoop {
     let after = client.clock.monotonicNanoseconds()
     for (descriptor, link) in zip(descriptors.dropFirst(), watched) where descriptor.revents != 0 {
       do throws(ConnectionError) {
-        try link.progress(descriptor.revents, now: after) { event throws(ConnectionError) in
-          try take(event, from: link, after)
-        }
+        try link.progress(descriptor.revents, now: after) { take($0, from: link, after) }
         if link.state == .ready { try ask(link, after) }
       } catch {
         connectionFailed(link, error, after)
@@ -165,33 +165,29 @@ final class FetchLoop {
     return due
   }
 
-  private func take(_ event: AnswerReceiver.Event, from link: BrokerLink, _ now: Int64) throws(ConnectionError) {
+  private func take(_ event: AnswerReceiver.Event, from link: BrokerLink, _ now: Int64) {
     switch event {
     case .body: break
-    case .partition(let answer, let buffer): try take(answer, buffer, from: link, now)
+    case .partition(let answer, let buffer): take(answer, buffer, from: link, now)
     case .end(let errorCode):
       client.environment.brokerAnswered()
-      guard errorCode != 0 else { return }
-      // An error of the whole request concerns every partition; those that were named have it already.
-      for slot in led[link.broker] ?? [] where slot.notBefore <= now && !slot.isStopped { failed(slot, errorCode, now) }
+      // Partitions that the answer left out: over a quota, or an error of the whole request.
+      for slot in slots.values where slot.asked === link {
+        slot.asked = nil
+        if errorCode != 0 { failed(slot, errorCode, now) }
+      }
     }
   }
 
-  private func take(
-    _ answer: FetchAnswer, _ buffer: FetchBuffer?, from link: BrokerLink, _ now: Int64
-  ) throws(ConnectionError) {
-    // One that was closed, or that moved, while the broker answered.
-    guard let slot = slots[KafkaPlace(topic: answer.topic, number: answer.number)], slot.leader == link.broker,
-      !slot.isStopped
-    else { return }
+  private func take(_ answer: FetchAnswer, _ buffer: FetchBuffer?, from link: BrokerLink, _ now: Int64) {
+    // One that was closed while the broker answered, and perhaps opened again at another offset.
+    guard let slot = slots[KafkaPlace(topic: answer.topic, number: answer.number)], slot.asked === link else { return }
+    slot.asked = nil
     guard answer.errorCode == 0 else { return failed(slot, answer.errorCode, now) }
     slot.backoff.reset()
     slot.notBefore = .min
     slot.partition.sawEnd(answer.highWatermark)
     guard let buffer else { return }
-    guard slot.partition.hasRoom else {
-      throw ConnectionError("an answer for \(slot.partition.place), which was not asked for", isMalformed: true)
-    }
     deliver(FetchedRecords(buffer: buffer, count: answer.recordBytes, aborted: answer.aborted), to: slot)
   }
 
