@@ -51,7 +51,7 @@ struct KafkaSettings {
       }
       start = .timestamp(milliseconds: moment / 1000)
     }
-    group = options.string("group") ?? options.string("group_id") ?? "\(defaults.jobName)-\(options.table.name)"
+    group = options.string("group") ?? "\(defaults.jobName)-\(options.table.name)"
     fetch = try options.choice("fetch", default: .librdkafka)
     self.readsHeaders = readsHeaders
     var properties: [(name: String, value: String)] = []
