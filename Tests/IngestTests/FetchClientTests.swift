@@ -204,6 +204,8 @@ struct FetchClientTests {
     ][kind]
     broker.misbehave(.bytes(bytes), .bytes(bytes))
     #expect(try await read(client(), end: 100).records == 100)
+    // The first client's last request must not get what is meant for the second.
+    while broker.connections > 0 { try await Task.sleep(for: .milliseconds(1)) }
     broker.misbehave(.bytes(bytes), .bytes(bytes), .bytes(bytes))
     let error = try await #require(throws: SourceError.self) { try await read(client(), end: 100) }
     #expect(error.severity == .failed && error.message.contains("broker 1"))
