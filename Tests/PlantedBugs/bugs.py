@@ -141,9 +141,19 @@ BUGS = [
         "the first key group of a shard is restored by its neighbour as well",
         (
             "Actors/JobContext.swift",
-            "    state[stage]?.filter { keyGroups.contains($0.keyGroup) }.map(\\.batch) ?? []",
-            """    state[stage]?.filter { keyGroups.contains($0.keyGroup) || (BUG && $0.keyGroup == keyGroups.upperBound) }
-      .map(\\.batch) ?? []""",
+            "    (state[stage] ?? []).filter { $0.keyGroups.overlaps(wanted) }.flatMap { shard in\n",
+            """    let wanted = BUG && wanted.upperBound < keyGroups.count ? wanted.lowerBound..<wanted.upperBound + 1 : wanted
+    return (state[stage] ?? []).filter { $0.keyGroups.overlaps(wanted) }.flatMap { shard in
+""",
+        ),
+    ),
+    bug(
+        "shards-changed-unnoticed",
+        "a shard restores all that a shard of another parallelism wrote, where both own some key groups",
+        (
+            "Actors/JobContext.swift",
+            "      let isWhole = wanted.contains(shard.keyGroups)\n",
+            "      let isWhole = BUG || wanted.contains(shard.keyGroups)\n",
         ),
     ),
     bug(
