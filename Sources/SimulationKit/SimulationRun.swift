@@ -15,7 +15,10 @@ final class SimulationRun: @unchecked Sendable {
   private var workload: Workload
   private let peers: SimulatedPeers
   private let plan: JobPlan
-  private let settings: Settings
+  /// For each parallelism; whoever restarts a job may give it another one. The first is that of the first process.
+  private let settings: [Settings]
+  private var scale: SeededGenerator
+  private var chosenSettings = 0
   private let calmAt: Int64
   private var driver: SeededGenerator
   private var current: RunningProcess?
@@ -65,21 +68,25 @@ final class SimulationRun: @unchecked Sendable {
       world, kind: sinks,
       topics: workload.topics.map { SimulatedTopic(source: $0.source, partitions: $0.partitions, in: world) })
     settings = try Self.settings(&driver)
+    scale = root.branch("scale")
     calmAt = workload.lastArrival + Int64.random(in: 100_000_000...3_000_000_000, using: &driver)
   }
 
-  private static func settings(_ random: inout SeededGenerator) throws -> Settings {
+  private static func settings(_ random: inout SeededGenerator) throws -> [Settings] {
     func pick(_ values: [String]) -> String { values[Int.random(in: 0..<values.count, using: &random)] }
-    return try Settings(
-      flags: [
-        "WEIR_PARALLELISM": pick(["1", "2", "3"]), "WEIR_KEY_GROUPS": pick(["4", "16"]),
-        "WEIR_BATCH_ROWS": pick(["1", "7", "64", "1024"]), "WEIR_BATCH_LINGER": pick(["0s", "5ms", "200ms"]),
-        "WEIR_CHANNEL_BATCHES": pick(["1", "2", "8"]), "WEIR_IDLE_TIMEOUT": "1d",
-        "WEIR_CHECKPOINT_INTERVAL": pick(["50ms", "200ms", "1s"]), "WEIR_CHECKPOINT_TIMEOUT": pick(["500ms", "10s"]),
-        "WEIR_CHECKPOINT_RETAIN": pick(["1", "3"]), "WEIR_CHECKPOINT_BACKLOG": pick(["1", "4"]),
-        "WEIR_RESTART_BACKOFF": "10ms", "WEIR_RESTART_BACKOFF_MAX": "500ms", "WEIR_MAX_RESTARTS": pick(["3", "1000"]),
-        "WEIR_DISCOVERY_INTERVAL": pick(["200ms", "2s"])
-      ], environment: [:], cores: 1)
+    let parallelism = pick(["1", "2", "3"])
+    let flags = [
+      "WEIR_KEY_GROUPS": pick(["4", "16"]),
+      "WEIR_BATCH_ROWS": pick(["1", "7", "64", "1024"]), "WEIR_BATCH_LINGER": pick(["0s", "5ms", "200ms"]),
+      "WEIR_CHANNEL_BATCHES": pick(["1", "2", "8"]), "WEIR_IDLE_TIMEOUT": "1d",
+      "WEIR_CHECKPOINT_INTERVAL": pick(["50ms", "200ms", "1s"]), "WEIR_CHECKPOINT_TIMEOUT": pick(["500ms", "10s"]),
+      "WEIR_CHECKPOINT_RETAIN": pick(["1", "3"]), "WEIR_CHECKPOINT_BACKLOG": pick(["1", "4"]),
+      "WEIR_RESTART_BACKOFF": "10ms", "WEIR_RESTART_BACKOFF_MAX": "500ms", "WEIR_MAX_RESTARTS": pick(["3", "1000"]),
+      "WEIR_DISCOVERY_INTERVAL": pick(["200ms", "2s"])
+    ]
+    return try ([parallelism] + ["1", "2", "3"].filter { $0 != parallelism }).map {
+      try Settings(flags: flags.merging(["WEIR_PARALLELISM": $0]) { $1 }, environment: [:], cores: 1)
+    }
   }
 
   /// A position says which records a table's rows come from: those, and no others.
@@ -156,7 +163,8 @@ final class SimulationRun: @unchecked Sendable {
     let process = SimulatedProcess(in: world, skew: skew)
     let running = RunningProcess(process)
     current = running
-    world.trace("process \(process.number) starts")
+    if process.number > 1, scale.chance(0.3) { chosenSettings = Int.random(in: settings.indices, using: &scale) }
+    world.trace("process \(process.number) starts with \(settings[chosenSettings].parallelism) shards")
     for topic in peers.topics { topic.forgetDelivery(to: process) }
     let logger = Logger(label: "sim") { _ in SimulatedLog(self.world, process) }
     let random = SeededRandom(seed: driver.next())
@@ -172,7 +180,8 @@ final class SimulationRun: @unchecked Sendable {
     let store = try peers.store(process, random)
     defer { store.close() }
     let engine = Engine(
-      plan: plan, job: SimulatedPeers.job, settings: settings, factory: peers.factory(process, logger: logger),
+      plan: plan, job: SimulatedPeers.job, settings: settings[chosenSettings],
+      factory: peers.factory(process, logger: logger),
       store: SnapshotStoreActor(store: store, lane: Lane(name: "checkpoints")), clock: process.clock, random: random,
       logger: logger)
     running.engine = engine

@@ -123,7 +123,7 @@ public final class EventProducer {
 
   /// Waits until everything is delivered.
   /// - Throws: ``DevelopmentError`` when something was not, also after `timeoutMilliseconds`.
-  public func flush(timeoutMilliseconds: Int32 = 30_000) throws(DevelopmentError) {
+  public func flush(timeoutMilliseconds: Int32 = 120_000) throws(DevelopmentError) {
     let code = rd_kafka_flush(client, timeoutMilliseconds)
     try checkDeliveries()
     if code != RD_KAFKA_RESP_ERR_NO_ERROR {
