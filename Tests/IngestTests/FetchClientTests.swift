@@ -9,7 +9,7 @@ import TestTraits
 import Testing
 
 /// The native fetch client against brokers that do what a test says.
-@Suite(.fewAtOnce, .timeLimit(.minutes(10)))
+@Suite(.fewAtOnce, .timeLimit(.minutes(30)))
 struct FetchClientTests {
   /// Names leaders without asking anybody.
   private final class World: FetchEnvironment {
