@@ -150,7 +150,7 @@ def lines(pipe):
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--limit", type=int, default=3000, help="seeds to try for each bug (default: 3000)")
+    options.add_argument("--limit", type=int, default=10000, help="seeds to try for each bug (default: 10000)")
     options.add_argument("--only", default="", help="names of bugs, separated by commas")
     options.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = options.parse_args()
