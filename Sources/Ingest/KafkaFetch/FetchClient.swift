@@ -122,6 +122,7 @@ package final class FetchClient: Sendable {
         if let context { Unmanaged<FetchClient>.fromOpaque(context).takeRetainedValue().run() }
         return nil
       }, Unmanaged.passRetained(self).toOpaque())
+    // Without a thread no partition could ever be read, nor a failure be told: as for lanes.
     precondition(status == 0, "cannot start the thread that fetches: error \(status)")
     pthread_detach(thread)
   }

@@ -3,7 +3,7 @@ import Synchronization
 /// Memory for the bytes of one partition's answer, or for what one record batch holds decompressed.
 ///
 /// `@unchecked Sendable`: it has one owner at a time. The fetch thread fills it before it hands it over under a lock, and
-/// does not touch it afterwards.
+/// does not touch it afterwards; what is decompressed, and what is kept to be used again, changes hands under a lock too.
 package final class FetchBuffer: @unchecked Sendable {
   /// The memory; freed with this object.
   package let start: UnsafeMutableRawPointer
