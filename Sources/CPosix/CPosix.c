@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -40,3 +41,18 @@ int weir_cpu_count(void) {
 }
 
 int weir_event_open(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+enum { huge_page = 2 << 20 };
+
+void *weir_map_zeroed(size_t count) {
+  // A huge page needs its own alignment, which a mapping need not have: what stands out at both ends goes back.
+  uint8_t *mapped = mmap(NULL, count + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return NULL;
+  size_t before = -(uintptr_t)mapped & (huge_page - 1);
+  if (before > 0) munmap(mapped, before);
+  if (before < huge_page) munmap(mapped + before + count, huge_page - before);
+  madvise(mapped + before, count, MADV_HUGEPAGE);
+  return mapped + before;
+}
+
+void weir_unmap(void *memory, size_t count) { munmap(memory, count); }

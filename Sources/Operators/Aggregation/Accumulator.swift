@@ -31,6 +31,8 @@ protocol Accumulator: Sendable {
   mutating func merge(_ state: [Column], _ rows: GroupedRows)
   /// The state of every group.
   func state() -> [Column]
+  /// ``state()`` as of now, for later and for any thread: it holds on to nothing that it does not need.
+  func frozen() -> @Sendable () -> [Column]
   /// The results of a range of groups.
   func finish(_ groups: Range<Int>) -> FinishedColumn
   /// An accumulator with the same results whose ``finish(_:)`` costs no more than its range: asked for once before
@@ -39,6 +41,7 @@ protocol Accumulator: Sendable {
 }
 
 extension Accumulator {
+  func frozen() -> @Sendable () -> [Column] { { self.state() } }
   func prepared() -> any Accumulator { self }
 }
 

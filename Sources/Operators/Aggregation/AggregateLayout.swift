@@ -41,8 +41,11 @@ struct AggregateLayout: Sendable {
   let resultSchema: Schema
   /// Keys, `window_start`, `window_end`, `rows`: groups that have no result.
   let groupSchema: Schema
+  /// Whether tables keep the hashes of their groups, by which they are dealt.
+  let keepsHashes: Bool
 
-  init(_ aggregate: WindowedAggregate) throws(AggregationError) {
+  init(_ aggregate: WindowedAggregate, keepsHashes: Bool) throws(AggregationError) {
+    self.keepsHashes = keepsHashes
     let keys = aggregate.keys.count
     guard aggregate.schema.fields.count == keys + 2 + aggregate.aggregates.count else {
       throw AggregationError(
@@ -81,8 +84,11 @@ struct AggregateLayout: Sendable {
   var windowStartColumn: Int { keyCount }
   var rowCountColumn: Int { partialSchema.fields.count - 1 }
 
-  func makeTable(start: Int64) -> WindowTable {
-    WindowTable(start: start, keyTypes: keyTypes, accumulators: emptyAccumulators)
+  /// An empty table with room for `expected` groups.
+  func makeTable(start: Int64, expecting expected: Int) -> WindowTable {
+    WindowTable(
+      start: start, keys: GroupKeys(types: keyTypes, keepsHashes: keepsHashes, expected: expected),
+      accumulators: emptyAccumulators)
   }
 }
 

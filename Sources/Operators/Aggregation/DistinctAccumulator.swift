@@ -46,8 +46,14 @@ struct DistinctAccumulator: Accumulator {
     add(groups, values.finish())
   }
 
-  func state() -> [Column] {
-    let columns = pairs.keyColumns
+  func state() -> [Column] { Self.state(pairs.keyColumns, groupCount) }
+
+  func frozen() -> @Sendable () -> [Column] {
+    let (columns, groupCount) = (pairs.keyColumns, groupCount)
+    return { Self.state(columns, groupCount) }
+  }
+
+  private static func state(_ columns: [Column], _ groupCount: Int) -> [Column] {
     let groups = columns[0].int64Values
     // Pairs in the order of their groups, by counting.
     var starts = [Int](repeating: 0, count: groupCount + 1)

@@ -1,23 +1,14 @@
+import CPosix
 import Columnar
 
 /// Turns keys into dense group numbers: an open-addressing table with short keys held in the slot, and the typed key
 /// columns of the groups.
 struct GroupKeys: Sendable {
-  struct Slot: Sendable {
-    var hash: UInt64
-    var low: UInt64
-    var high: UInt64
-    /// -1: the slot is free.
-    var group: Int32
-    var tag: UInt32
-
-    static let free = Slot(hash: 0, low: 0, high: 0, group: -1, tag: 0)
-  }
-
   private(set) var count = 0
-  /// The hash of each group's key.
+  /// The hash of each group's key, where they are kept.
   private(set) var hashes: [UInt64] = []
-  private var slots: [Slot]
+  private let keepsHashes: Bool
+  private var slots: SlotTable
   private var columns: [GatheringBuilder]
   /// The encoded bytes of long keys, in the order in which groups were added, and which of them each group has.
   private var longKeys = ByteValues()
@@ -25,17 +16,21 @@ struct GroupKeys: Sendable {
   /// The rows that brought a new group in the last call.
   private var newRows: [Int32] = []
 
-  init(types: [DataType]) {
-    slots = [Slot](repeating: .free, count: 32)
+  /// Without groups, with room for `expected` of them.
+  init(types: [DataType], keepsHashes: Bool = false, expected: Int = 0) {
+    slots = SlotTable(count: max(Self.leastSlots, expected * 2))
     columns = types.map { GatheringBuilder($0) }
+    self.keepsHashes = keepsHashes
   }
+
+  private static let leastSlots = 32
 
   /// One column a key, one row a group.
   var keyColumns: [Column] { columns.map { $0.column } }
 
   /// The memory held, in bytes.
   var memoryBytes: Int {
-    let table = slots.capacity * MemoryLayout<Slot>.stride + hashes.capacity * 8
+    let table = slots.memoryBytes + hashes.capacity * 8
     let long = longKeys.bytes.capacity + (longKeys.offsets.capacity + longKeyOfGroup.capacity + newRows.capacity) * 4
     return columns.indices.reduce(table + long) { $0 + columns[$1].memoryBytes }
   }
@@ -55,9 +50,12 @@ struct GroupKeys: Sendable {
     } else {
       var done = 0
       while true {
-        let result = Self.probe(
-          &slots, slots.count, keys.low, keys.high, keys.tags, keys.hashes, rowsBase, done, rows.count, groups,
-          count, &newRows, count - before)
+        let (isLarge, slotCount, known) = (slots.isLarge, slots.count, count)
+        let result = slots.withMutableSlots { slots in
+          Self.probe(
+            slots, slotCount, isLarge, keys.low, keys.high, keys.tags, keys.hashes, rowsBase, done, rows.count,
+            groups, known, &newRows, known - before)
+        }
         done = result.done
         count = result.count
         if done == rows.count { break }
@@ -66,18 +64,33 @@ struct GroupKeys: Sendable {
     }
     guard count > before else { return }
     newRows.withUnsafeBufferPointer { newRows in
-      let added = UnsafeBufferPointer(rebasing: newRows[0..<(count - before)])
-      for row in added { hashes.append(keys.hashes[Int(row)]) }
-      for index in columns.indices { columns[index].append(keyColumns[index], rows: added) }
+      append(UnsafeBufferPointer(rebasing: newRows[0..<(count - before)]), keys, keyColumns)
     }
+  }
+
+  /// Adds a group for each of `rows`, whether or not its key is known; nothing is looked up later.
+  mutating func appendEach(
+    _ keys: EncodedKeys, _ keyColumns: [Column], rows: UnsafeBufferPointer<Int32>,
+    groups: UnsafeMutablePointer<Int32>
+  ) {
+    for index in 0..<rows.count { groups[index] = Int32(truncatingIfNeeded: count &+ index) }
+    count += rows.count
+    append(rows, keys, keyColumns)
+  }
+
+  private mutating func append(_ added: UnsafeBufferPointer<Int32>, _ keys: EncodedKeys, _ keyColumns: [Column]) {
+    if keepsHashes {
+      for row in added { hashes.append(keys.hashes[Int(row)]) }
+    }
+    for index in columns.indices { columns[index].append(keyColumns[index], rows: added) }
   }
 
   /// Probes rows from `start`; stops before a row that needs a slot when the table is half full.
   private static func probe(
-    _ slots: UnsafeMutablePointer<Slot>, _ slotCount: Int, _ low: UnsafePointer<UInt64>, _ high: UnsafePointer<UInt64>,
-    _ tags: UnsafePointer<UInt32>, _ hashes: UnsafePointer<UInt64>, _ rows: UnsafePointer<Int32>, _ start: Int,
-    _ end: Int, _ groups: UnsafeMutablePointer<Int32>, _ groupCount: Int, _ newRows: UnsafeMutablePointer<Int32>,
-    _ newCount: Int
+    _ slots: UnsafeMutablePointer<Slot>, _ slotCount: Int, _ isLarge: Bool, _ low: UnsafePointer<UInt64>,
+    _ high: UnsafePointer<UInt64>, _ tags: UnsafePointer<UInt32>, _ hashes: UnsafePointer<UInt64>,
+    _ rows: UnsafePointer<Int32>, _ start: Int, _ end: Int, _ groups: UnsafeMutablePointer<Int32>, _ groupCount: Int,
+    _ newRows: UnsafeMutablePointer<Int32>, _ newCount: Int
   ) -> (done: Int, count: Int) {
     let mask = slotCount &- 1
     var count = groupCount
@@ -85,13 +98,18 @@ struct GroupKeys: Sendable {
     for index in start..<end {
       let row = Int(rows[index])
       let hash = hashes[row]
+      if isLarge, index &+ Self.prefetchDistance < end {
+        // A wrong guess of the branches below throws away what the processor has begun to load: ask ahead.
+        weir_prefetch(slots + (Int(truncatingIfNeeded: hashes[Int(rows[index &+ Self.prefetchDistance])]) & mask))
+      }
       var position = Int(truncatingIfNeeded: hash) & mask
       while true {
         let slot = slots + position
         let group = slot.pointee.group
         if group < 0 {
           if count &* 2 >= slotCount { return (index, count) }
-          slot.pointee = Slot(hash: hash, low: low[row], high: high[row], group: Int32(count), tag: tags[row])
+          slot.pointee = Slot(
+            hash: hash, low: low[row], high: high[row], tag: tags[row], group: Int32(truncatingIfNeeded: count))
           groups[index] = Int32(truncatingIfNeeded: count)
           newRows[added] = Int32(truncatingIfNeeded: row)
           count &+= 1
@@ -108,6 +126,9 @@ struct GroupKeys: Sendable {
     return (end, count)
   }
 
+  /// How many rows a probe asks ahead for.
+  private static let prefetchDistance = 16
+
   /// The same for batches in which a key is longer than a slot.
   private mutating func internOneByOne(
     _ keys: EncodedKeys, rows: UnsafeBufferPointer<Int32>, groups: UnsafeMutablePointer<Int32>
@@ -116,30 +137,39 @@ struct GroupKeys: Sendable {
     for (index, row) in rows.enumerated() {
       let row = Int(row)
       if count * 2 >= slots.count { grow() }
-      let tag = keys.tags[row]
-      let isLong = tag & 0xFF == EncodedKeys.longTag
-      var position = Int(truncatingIfNeeded: keys.hashes[row]) & (slots.count - 1)
+      let isLong = keys.tags[row] & 0xFF == EncodedKeys.longTag
+      let (position, known) = find(keys, row, isLong)
+      groups[index] = known
+      guard known < 0 else { continue }
+      let slot = Slot(
+        hash: keys.hashes[row], low: keys.low[row], high: keys.high[row], tag: keys.tags[row], group: Int32(count))
+      slots.withMutableSlots { $0[position] = slot }
+      if isLong {
+        while longKeyOfGroup.count < count { longKeyOfGroup.append(-1) }
+        longKeyOfGroup.append(Int32(longKeys.count))
+        longKeys.append(contentsOf: keys.arena[Int(keys.starts[row])..<Int(keys.starts[row + 1])])
+      }
+      newRows[count - before] = Int32(row)
+      groups[index] = Int32(count)
+      count += 1
+    }
+  }
+
+  /// The slot of a row's key, or the free one where it belongs, and its group, negative if there is none.
+  private func find(_ keys: EncodedKeys, _ row: Int, _ isLong: Bool) -> (position: Int, group: Int32) {
+    let mask = slots.count - 1
+    return slots.withSlots { slots in
+      var position = Int(truncatingIfNeeded: keys.hashes[row]) & mask
       while slots[position].group >= 0 {
         let slot = slots[position]
-        if slot.low == keys.low[row], slot.high == keys.high[row], slot.tag == tag,
+        if slot.low == keys.low[row], slot.high == keys.high[row], slot.tag == keys.tags[row],
           !isLong || isLongKey(keys, row, of: Int(slot.group))
         {
           break
         }
-        position = (position + 1) & (slots.count - 1)
+        position = (position + 1) & mask
       }
-      if slots[position].group < 0 {
-        slots[position] = Slot(
-          hash: keys.hashes[row], low: keys.low[row], high: keys.high[row], group: Int32(count), tag: tag)
-        if isLong {
-          while longKeyOfGroup.count < count { longKeyOfGroup.append(-1) }
-          longKeyOfGroup.append(Int32(longKeys.count))
-          longKeys.append(contentsOf: keys.arena[Int(keys.starts[row])..<Int(keys.starts[row + 1])])
-        }
-        newRows[count - before] = Int32(row)
-        count += 1
-      }
-      groups[index] = slots[position].group
+      return (position, slots[position].group)
     }
   }
 
@@ -149,15 +179,17 @@ struct GroupKeys: Sendable {
   }
 
   private mutating func grow() {
-    let old = slots
-    slots = [Slot](repeating: .free, count: old.count * 2)
-    let mask = slots.count - 1
-    slots.withUnsafeMutableBufferPointer { slots in
-      for slot in old where slot.group >= 0 {
-        var position = Int(truncatingIfNeeded: slot.hash) & mask
-        while slots[position].group >= 0 { position = (position &+ 1) & mask }
-        slots[position] = slot
+    var larger = SlotTable(count: slots.count * 2)
+    let (count, mask) = (slots.count, larger.count - 1)
+    slots.withSlots { slots in
+      larger.withMutableSlots { larger in
+        for index in 0..<count where slots[index].group >= 0 {
+          var position = Int(truncatingIfNeeded: slots[index].hash) & mask
+          while larger[position].group >= 0 { position = (position &+ 1) & mask }
+          larger[position] = slots[index]
+        }
       }
     }
+    slots = larger
   }
 }

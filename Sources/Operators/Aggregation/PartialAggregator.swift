@@ -24,6 +24,7 @@ public struct PartialAggregator: Sendable {
   private var encoded = EncodedKeys()
   private var splitter: WindowSplitter
   private var groups: [Int32] = []
+  private var gain: GroupingGain
   /// How many groups are held, over all windows.
   public private(set) var groupCount = 0
 
@@ -37,11 +38,12 @@ public struct PartialAggregator: Sendable {
     _ aggregate: WindowedAggregate, keyGroupCount: Int = KeyGroups.defaultCount,
     groupLimit: Int = PartialAggregator.defaultGroupLimit
   ) throws {
-    layout = try AggregateLayout(aggregate)
+    layout = try AggregateLayout(aggregate, keepsHashes: true)
     input = try AggregateInput(aggregate)
     timeColumn = aggregate.timeColumn
     keyGroups = KeyGroups(count: keyGroupCount)
     self.groupLimit = max(1, groupLimit)
+    gain = GroupingGain(groupLimit: self.groupLimit)
     splitter = WindowSplitter(layout.assignment)
   }
 
@@ -52,7 +54,9 @@ public struct PartialAggregator: Sendable {
   public var canFail: Bool { input.canFail }
 
   /// Whether it holds as many groups as it may: time to take them.
-  public var isFull: Bool { groupCount >= groupLimit }
+  ///
+  /// Where looking up groups does not pay, every batch is taken at once.
+  public var isFull: Bool { groupCount >= groupLimit || !gain.isWorthwhile && groupCount > 0 }
 
   /// The memory held for groups, in bytes.
   public var memoryBytes: Int { windows.memoryBytes }
@@ -86,7 +90,11 @@ public struct PartialAggregator: Sendable {
         guard let rowsBase = rows.baseAddress, let groupsBase = groups.baseAddress else { return 0 }
         return windows.update(index) { table in
           let before = table.count
-          table.intern(encoded, evaluated.keys, rows: rows, groups: groupsBase)
+          if gain.isWorthwhile {
+            table.intern(encoded, evaluated.keys, rows: rows, groups: groupsBase)
+          } else {
+            table.appendEach(encoded, evaluated.keys, rows: rows, groups: groupsBase)
+          }
           table.countRows(groupsBase, rows.count)
           let grouped = GroupedRows(rows: rowsBase, groups: UnsafePointer(groupsBase), count: rows.count)
           input.update(&table.accumulators, evaluated, grouped, order)
@@ -107,6 +115,7 @@ public struct PartialAggregator: Sendable {
 
   private mutating func emit(_ tables: [WindowTable], shards: Int) -> [Batch?] {
     let shards = max(1, shards)
+    gain.didTake(rows: tables.reduce(0) { $0 + $1.rowTotal }, groups: tables.reduce(0) { $0 + $1.count })
     var dealer = PartialRowDealer(layout, outputs: shards)
     for table in tables {
       groupCount -= table.count

@@ -33,7 +33,7 @@ public struct WindowAggregator: Sendable {
   ///
   /// Throws ``AggregationError`` for an aggregate that is not supported.
   public init(_ aggregate: WindowedAggregate) throws {
-    layout = try AggregateLayout(aggregate)
+    layout = try AggregateLayout(aggregate, keepsHashes: false)
   }
 
   /// The columns of partial rows: keys, `window_start` (microseconds), the aggregates' states, `rows`.
@@ -160,7 +160,7 @@ public struct WindowAggregator: Sendable {
 
   /// The state as of now: taken without copying, shared until either side changes.
   public func snapshot() -> AggregatorSnapshot {
-    AggregatorSnapshot(layout: layout, tables: windows.tables, watermark: watermark)
+    AggregatorSnapshot(layout: layout, windows: windows.tables.map { FrozenWindow($0) }, watermark: watermark)
   }
 
   /// Adds partial rows of a snapshot, of any key groups, whatever the watermark.

@@ -7,13 +7,16 @@ struct WindowTable: Sendable {
   private(set) var rowCounts: [Int64] = []
   var accumulators: [any Accumulator]
 
-  init(start: Int64, keyTypes: [DataType], accumulators: [any Accumulator]) {
+  init(start: Int64, keys: GroupKeys, accumulators: [any Accumulator]) {
     self.start = start
-    keys = GroupKeys(types: keyTypes)
+    self.keys = keys
     self.accumulators = accumulators
   }
 
   var count: Int { keys.count }
+
+  /// How many rows all groups have.
+  var rowTotal: Int { rowCounts.reduce(0) { $0 &+ Int($1) } }
 
   /// Asked for at every batch: elements are reached by index, which copies none of them.
   var memoryBytes: Int {
@@ -27,7 +30,19 @@ struct WindowTable: Sendable {
   ) {
     let before = keys.count
     keys.intern(encoded, keyColumns, rows: rows, groups: groups)
-    guard keys.count > before else { return }
+    if keys.count > before { makeRoom() }
+  }
+
+  /// Makes a group of each of `rows`, and room for their states.
+  mutating func appendEach(
+    _ encoded: EncodedKeys, _ keyColumns: [Column], rows: UnsafeBufferPointer<Int32>,
+    groups: UnsafeMutablePointer<Int32>
+  ) {
+    keys.appendEach(encoded, keyColumns, rows: rows, groups: groups)
+    makeRoom()
+  }
+
+  private mutating func makeRoom() {
     rowCounts.grow(to: keys.count, with: 0)
     for index in accumulators.indices { accumulators[index].resize(to: keys.count) }
   }
@@ -51,15 +66,38 @@ struct WindowTable: Sendable {
   }
 
   /// One partial row a group.
+  func partialColumns() -> [Column] { FrozenWindow(self).partialColumns() }
+}
+
+/// The groups of one window as of one moment: what ``WindowTable/partialColumns()`` needs, and no hash table, which
+/// would be copied at the window's next new group.
+struct FrozenWindow: Sendable {
+  let count: Int
+  private let start: Int64
+  private let keys: [Column]
+  private let states: [@Sendable () -> [Column]]
+  private let rowCounts: [Int64]
+
+  init(_ table: WindowTable) {
+    count = table.count
+    start = table.start
+    keys = table.keys.keyColumns
+    states = table.accumulators.map { $0.frozen() }
+    rowCounts = table.rowCounts
+  }
+
+  /// One partial row a group.
   func partialColumns() -> [Column] {
-    keys.keyColumns + [Column(.bigint, .int64([Int64](repeating: start, count: count)))]
-      + accumulators.flatMap { $0.state() } + [Column(.bigint, .int64(rowCounts))]
+    keys + [Column(.bigint, .int64([Int64](repeating: start, count: count)))]
+      + states.flatMap { $0() } + [Column(.bigint, .int64(rowCounts))]
   }
 }
 
 /// Tables in the order of their windows.
 struct WindowTables: Sendable {
   private(set) var tables: [WindowTable] = []
+  /// How many groups the window had that was taken last: the next will have about as many.
+  private var expectedGroups = 0
 
   var groupCount: Int { tables.indices.reduce(0) { $0 + tables[$1].count } }
   var memoryBytes: Int { tables.indices.reduce(0) { $0 + tables[$1].memoryBytes } }
@@ -74,7 +112,9 @@ struct WindowTables: Sendable {
       let middle = (low + high) / 2
       if tables[middle].start < start { low = middle + 1 } else { high = middle }
     }
-    if low == tables.count || tables[low].start != start { tables.insert(layout.makeTable(start: start), at: low) }
+    if low == tables.count || tables[low].start != start {
+      tables.insert(layout.makeTable(start: start, expecting: expectedGroups), at: low)
+    }
     return low
   }
 
@@ -89,12 +129,14 @@ struct WindowTables: Sendable {
     guard !closed.isEmpty else { return [] }
     let result = Array(closed)
     tables.removeFirst(result.count)
+    expectedGroups = result.last?.count ?? 0
     return result
   }
 
   mutating func takeAll() -> [WindowTable] {
     let result = tables
     tables = []
+    expectedGroups = result.last?.count ?? 0
     return result
   }
 }

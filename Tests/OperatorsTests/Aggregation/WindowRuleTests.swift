@@ -107,6 +107,100 @@ import Testing
     #expect(ends == ends.sorted())
   }
 
+  @Test("where nearly every row is a group of its own, they are not looked up for a while")
+  func passing() throws {
+    let keyed = WindowedAggregate.test(size: 10, keys: [.number], [.of(.count, nil)])
+    var partial = try PartialAggregator(keyed, groupLimit: 64)
+    var window = try WindowAggregator(keyed)
+    func add(_ numbers: [Int64]) {
+      let rows = numbers.map { number -> TestRow in
+        var row = row(5)
+        row.number = number
+        return row
+      }
+      _ = partial.add(Batch(rows), evaluationContext)
+    }
+    func take() {
+      for batch in partial.takeAll(shards: 1) { if let batch { _ = window.merge(batch) } }
+    }
+    add([1, 1, 2, 2])
+    #expect(partial.groupCount == 2)
+    #expect(!partial.isFull)
+    add(Array(0..<64))
+    #expect(partial.isFull)
+    take()
+    // Sixteen times the limit goes as it is, and is taken at once.
+    for _ in 0..<(16 * 64 / 8) {
+      add([1, 1, 1, 1, 2, 2, 2, 2])
+      #expect(partial.groupCount == 8)
+      #expect(partial.isFull)
+      take()
+    }
+    add([1, 1, 1, 1, 2, 2, 2, 2])
+    #expect(partial.groupCount == 2)
+    #expect(!partial.isFull)
+    take()
+    #expect(window.groupCount == 64)
+    let often = Int64(2 + 1 + 16 * 64 / 8 * 4 + 4)
+    #expect(Self.totals(window.advance(to: .maximum)) == [0..<1: 1, 1..<3: often, 3..<64: 1])
+  }
+
+  @Test("a table of many groups grows, and a copy and a snapshot of it keep what they had")
+  func manyGroups() throws {
+    let keyed = WindowedAggregate.test(size: 10, keys: [.number], [.of(.count, nil), .of(.sum, .number)])
+    func rows(_ numbers: Range<Int64>, time: Int64) -> Batch {
+      Batch(
+        numbers.map { number in
+          var row = row(time)
+          row.number = number
+          return row
+        })
+    }
+    var window = try WindowAggregator(keyed)
+    func merge(_ batch: Batch, into window: inout WindowAggregator) throws {
+      var partial = try PartialAggregator(keyed)
+      _ = partial.add(batch, evaluationContext)
+      for part in partial.takeAll(shards: 1) { if let part { #expect(window.merge(part) == nil) } }
+    }
+    // Two windows, one behind the other: the second table is made for as many groups as the first had.
+    for (round, time) in [5, 15].enumerated() {
+      try merge(rows(0..<150_000, time: Int64(time)), into: &window)
+      let copy = window
+      let snapshot = window.snapshot()
+      try merge(rows(100_000..<200_000, time: Int64(time)), into: &window)
+      #expect(copy.groupCount == 150_000)
+      #expect(snapshot.groupCount == 150_000)
+      #expect(window.groupCount == 200_000)
+      #expect(Self.totals(snapshot.batches()) == [0..<150_000: 1])
+      var other = copy
+      try merge(rows(0..<10, time: Int64(time)), into: &other)
+      #expect(other.groupCount == 150_000)
+      let results = window.advance(to: Timestamp(microseconds: Int64(10 * (round + 1))))
+      #expect(Self.totals(results) == [0..<100_000: 1, 100_000..<150_000: 2, 150_000..<200_000: 1])
+    }
+  }
+
+  /// How often each number comes, by ranges that have the same: the first column and the last.
+  private static func totals(_ batches: [Batch]) -> [Range<Int64>: Int64] {
+    var counts: [Int64: Int64] = [:]
+    for batch in batches {
+      guard case .int64(let numbers) = batch.columns[0].storage, let last = batch.columns.last else { continue }
+      // Partial rows end with the number of rows; results end with the sum of the numbers.
+      if case .int64(let rows) = last.storage, batch.schema.fields.last?.name == "rows" {
+        for (number, count) in zip(numbers, rows) { counts[number, default: 0] += count }
+      } else if case .int64(let rows) = batch.columns[3].storage {
+        for (number, count) in zip(numbers, rows) { counts[number, default: 0] += count }
+      }
+    }
+    var ranges: [Range<Int64>: Int64] = [:]
+    var lower: Int64 = 0
+    for number in counts.keys.sorted() where counts[number + 1] != counts[number] {
+      ranges[lower..<(number + 1)] = counts[number]
+      lower = number + 1
+    }
+    return ranges
+  }
+
   @Test("a row without a time fails instead of vanishing")
   func nullTime() throws {
     var partial = try PartialAggregator(tumbling)
