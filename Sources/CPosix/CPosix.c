@@ -42,7 +42,7 @@ int weir_cpu_count(void) {
 
 int weir_event_open(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
-enum { huge_page = 2 << 20 };
+enum { huge_page = 2 << 20, small_page = 4096 };
 
 void *weir_map_zeroed(size_t count) {
   // A huge page needs its own alignment, which a mapping need not have: what stands out at both ends goes back.
@@ -51,8 +51,12 @@ void *weir_map_zeroed(size_t count) {
   size_t before = -(uintptr_t)mapped & (huge_page - 1);
   if (before > 0) munmap(mapped, before);
   if (before < huge_page) munmap(mapped + before + count, huge_page - before);
-  madvise(mapped + before, count, MADV_HUGEPAGE);
-  return mapped + before;
+  uint8_t *memory = mapped + before;
+  madvise(memory, count, MADV_HUGEPAGE);
+  // A page that is read first is the shared page of zeros, in small pages only, and changing that for a page of its own
+  // at the first write interrupts every core: so each page is written to now.
+  for (size_t page = 0; page < count; page += small_page) ((volatile uint8_t *)memory)[page] = 0;
+  return memory;
 }
 
 void weir_unmap(void *memory, size_t count) { munmap(memory, count); }

@@ -27,8 +27,7 @@ uint32_t weir_crc32c(const void *bytes, size_t count);
 /// The same without the instruction, for processors that lack it.
 uint32_t weir_crc32c_by_tables(const void *bytes, size_t count);
 
-/// Maps memory of `count` bytes that is zero and that becomes real as it is touched, in huge pages where the system has
-/// them. Returns NULL when there is none.
+/// Maps memory of `count` bytes, zeroed, in huge pages where the system has them. Returns NULL when there is none.
 void *weir_map_zeroed(size_t count);
 
 /// Gives back what `weir_map_zeroed` returned for `count` bytes.

@@ -1,11 +1,5 @@
 import CPosix
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
-
 /// A place of a ``SlotTable``: a key of at most 16 bytes, or the hash of a longer one, and the group that has it.
 ///
 /// All zero bits are a free slot.
@@ -16,6 +10,9 @@ struct Slot: Sendable {
   var tag: UInt32
   /// The group's number plus 1; 0 in a free slot.
   private var number: Int32
+
+  /// A slot that no group has.
+  static let free = Slot(hash: 0, low: 0, high: 0, tag: 0, group: -1)
 
   init(hash: UInt64, low: UInt64, high: UInt64, tag: UInt32, group: Int32) {
     self.hash = hash
@@ -31,8 +28,8 @@ struct Slot: Sendable {
 
 /// The slots of a hash table, a power of two of them, free at first; a value like an array.
 ///
-/// The memory of a large table comes from the system as it is touched, zeroed and in huge pages: a table that is made
-/// for a million groups costs little before they come, and a probe does not miss the address translation too.
+/// The memory of a large table is in huge pages, so that a probe that misses the caches does not miss the translation of
+/// its address too.
 struct SlotTable: Sendable {
   private var storage: Storage
 
@@ -88,10 +85,8 @@ struct SlotTable: Sendable {
         return
       }
       isMapped = false
-      guard let allocated = calloc(count, MemoryLayout<Slot>.stride) else {
-        fatalError("no memory for \(byteCount) bytes of a hash table")
-      }
-      slots = allocated.bindMemory(to: Slot.self, capacity: count)
+      slots = .allocate(capacity: count)
+      slots.initialize(repeating: .free, count: count)
     }
 
     convenience init(copying other: Storage) {
@@ -100,7 +95,7 @@ struct SlotTable: Sendable {
     }
 
     deinit {
-      if isMapped { weir_unmap(slots, byteCount) } else { free(slots) }
+      if isMapped { weir_unmap(slots, byteCount) } else { slots.deallocate() }
     }
   }
 }
