@@ -150,8 +150,9 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Sinks", "Parquet", "Iceberg",
-        "IcebergSupport", "TestSupport", .product(name: "Logging", package: "swift-log")
+        "Columnar", "Formats", "SQL", "Operators", "Checkpointing", "Runtime", "Actors", "Ingest", "Sinks", "Parquet",
+        "Iceberg", "CPosix", "CZlib", "CZstd", "CSnappy", "CLz4", "IcebergSupport", "TestSupport",
+        .product(name: "Logging", package: "swift-log")
       ],
       path: "Tests/Fuzzing/Targets", swiftSettings: strict),
     .executableTarget(

@@ -8,9 +8,11 @@ In the end every sink must hold exactly what plain Python computes from the topi
     .build/judges/python/bin/python Tests/Chaos/run.py       a minute and a half
     … Tests/Chaos/run.py --kills 200 --faults kill           only SIGKILL, 200 times
     … Tests/Chaos/run.py --seed 7 --rounds 100 --kills 60    100 faults beside 60 kills
+    … Tests/Chaos/run.py --fetch native                      only with Weir's own fetch client
 
 WEIR_TEST_KAFKA=host:port takes the place of the development broker. WEIR_BINARY is the binary, by default the release
-build. A seed fixes the records and the choice of faults; when exactly they strike is up to the machine. Exit codes:
+build. A seed fixes the records, the choice of faults and who fetches records at each start of the job; when exactly
+faults strike is up to the machine. Exit codes:
 0 right, 1 something is wrong with Weir, 2 the run could not be made, or, with --strict, not with every chosen fault.
 """
 import argparse
@@ -39,6 +41,7 @@ from proxy import KafkaProxy, Loop, Proxy
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PARTITIONS = 4
+FETCHES = ["librdkafka", "native"]
 FINDINGS_MAX = 20
 METADATA_FILES = 2
 SETTINGS = {
@@ -58,6 +61,8 @@ class Run:
 
     def __init__(self, options):
         self.options, self.random = options, random.Random(options.seed)
+        # Numbers of its own, so that the faults do not depend on who fetches.
+        self.clients, self.fetches = random.Random(f"fetch {options.seed}"), collections.Counter()
         self.binary = os.environ.get("WEIR_BINARY") or ROOT + "/.build/release/weir"
         if not os.access(self.binary, os.X_OK):
             raise ChaosError(f"there is no {self.binary}: build it with ./weir --version")
@@ -75,7 +80,7 @@ class Run:
 
     def find(self, what, job=None):
         """Notes something that is wrong with Weir."""
-        where = f" [{job.log}: {job.last_line()}]" if job else ""
+        where = f" [{job.log}, fetch = '{job.fetch}': {job.last_line()}]" if job else ""
         self.findings.append(what + where)
         self.say(f"WRONG: {what}{where}")
         if len(self.findings) >= FINDINGS_MAX:
@@ -183,9 +188,12 @@ class Run:
 
     def start(self, directory, *flags):
         self.starts += 1
-        job = Job([self.binary, "run", self.pipeline, "--job", "chaos", *flags], self.job_environment(directory),
-                  f"{self.directory}/job-{self.starts:04}.log")
-        job.allowed = None
+        # Offsets mean the same to both, so that one goes on where the other was.
+        fetch = self.clients.choice(FETCHES) if self.options.fetch == "both" else self.options.fetch
+        self.fetches[fetch] += 1
+        job = Job([self.binary, "run", self.pipeline, "--job", "chaos", *flags],
+                  self.job_environment(directory) | {"CHAOS_FETCH": fetch}, f"{self.directory}/job-{self.starts:04}.log")
+        job.allowed, job.fetch = None, fetch
         return job
 
     def up(self):
@@ -364,7 +372,8 @@ class Run:
             "verdict": "wrong" if self.findings else "right", "seed": self.options.seed, "findings": self.findings,
             "faults": {kind: self.injected[kind] for kind in faults.KINDS if kind in self.options.faults},
             "not_run": {kind: reason for kind, reason in self.left_out.items() if kind in self.options.faults},
-            "processes": self.starts, "seconds": round(time.monotonic() - self.began, 1),
+            "processes": self.starts, "fetch": dict(sorted(self.fetches.items())),
+            "seconds": round(time.monotonic() - self.began, 1),
             "slowest_recovery_seconds": round(max(self.recoveries, default=0), 1), "rows": rows,
             "command": command_of(self.options)}
         if self.options.json:
@@ -397,7 +406,9 @@ def print_table(result):
         reason = result["not_run"].get(kind)
         print(f"{kind:9}  {times:5}{'  NOT RUN: ' + reason if reason else ''}")
     print("\n" + ", ".join(f"{number} {name}" for name, number in result["rows"].items()))
-    print(f"{result['processes']} processes, {result['seconds']} s, slowest recovery {result['slowest_recovery_seconds']} s")
+    clients = ", ".join(f"{number} with fetch = '{name}'" for name, number in result["fetch"].items())
+    print(f"{result['processes']} processes ({clients}), {result['seconds']} s, slowest recovery "
+          f"{result['slowest_recovery_seconds']} s")
     for finding in result["findings"]:
         print(f"WRONG: {finding}")
     print(f"verdict: {result['verdict']}    seed: {result['seed']}\nagain: {result['command']}")
@@ -405,7 +416,7 @@ def print_table(result):
 
 def command_of(options):
     return (f"Tests/Chaos/run.py --seed {options.seed} --kills {options.kills} --rounds {options.rounds} "
-            f"--faults {','.join(options.faults)} --rate {options.rate}"
+            f"--faults {','.join(options.faults)} --rate {options.rate} --fetch {options.fetch}"
             + "".join(f" --set {setting}" for setting in options.set))
 
 
@@ -417,6 +428,8 @@ def parse():
     parser.add_argument("--faults", default=",".join(faults.DEFAULTS),
                         help="default: %(default)s; also there: dead")
     parser.add_argument("--rate", type=int, default=1000, help="records a second; default 1000")
+    parser.add_argument("--fetch", choices=[*FETCHES, "both"], default="both",
+                        help="who fetches records; default both: one of them, drawn at every start of the job")
     parser.add_argument("--disk-size", default="512m", help="of the small disk, as mount takes it; default 512m")
     parser.add_argument("--prove", action="store_true", help="afterwards damage each sink by hand: the check must see it")
     parser.add_argument("--strict", action="store_true", help="end with 2 when a chosen fault cannot be made here")

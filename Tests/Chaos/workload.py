@@ -14,7 +14,7 @@ CREATE TABLE events (
   id bigint NOT NULL, sensor text NOT NULL, amount double precision, ts timestamptz NOT NULL, active boolean
 ) WITH (connector = 'kafka', topic = '{topic}', format = 'json', event_time = 'ts', watermark_delay = '2 seconds',
         idle_timeout = '1 hour', max_future = '36500 days', late = 'late_rows', dead_letter = 'dead_rows',
-        "kafka.reconnect.backoff.max.ms" = '500');
+        fetch = '${{CHAOS_FETCH:-librdkafka}}', "kafka.reconnect.backoff.max.ms" = '500');
 
 CREATE TABLE lake (
   part integer NOT NULL, "offset" bigint NOT NULL, id bigint NOT NULL, sensor text, amount double precision,

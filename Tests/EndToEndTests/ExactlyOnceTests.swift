@@ -8,15 +8,24 @@ import Testing
 /// written, and every record is accounted for.
 ///
 /// Kills are SIGKILL at moments drawn from the printed seed. `WEIR_TEST_SEED` repeats a run, `WEIR_TEST_KILLS` and
-/// `WEIR_TEST_EVENTS` make it longer.
+/// `WEIR_TEST_EVENTS` make it longer, each for both ways to fetch.
 @Suite("Exactly once", .fewAtOnce, .serialized)
 struct ExactlyOnceTests {
   static let partitions = 16
 
-  static let pipeline = """
+  /// Who fetches records: the values of the option `fetch`.
+  enum Fetch: String, CaseIterable {
+    case librdkafka, native
+
+    /// Fewer for the second, because most of what a kill can interrupt is the same for both.
+    var kills: Int { self == .native ? 13 : 26 }
+  }
+
+  private static func pipeline(_ fetch: Fetch) -> String {
+    """
     CREATE TABLE events (
       sensor_id text NOT NULL, temperature double precision, ts timestamptz NOT NULL, active boolean
-    ) WITH (connector = 'kafka', topic = 'events', format = 'json', key = 'sensor_id',
+    ) WITH (connector = 'kafka', fetch = '\(fetch.rawValue)', topic = 'events', format = 'json', key = 'sensor_id',
             event_time = 'ts', watermark_delay = '2 seconds', idle_timeout = '1 hour', max_future = '36500 days');
 
     CREATE TABLE windows (
@@ -32,14 +41,17 @@ struct ExactlyOnceTests {
     WHERE active
     GROUP BY sensor_id, window_start, window_end;
     """
+  }
 
-  @Test("every row of the table survives kills, restarts of PostgreSQL and a broker that goes away")
-  func survivesKills() async throws {
+  @Test(
+    "every row of the table survives kills, restarts of PostgreSQL and a broker that goes away",
+    arguments: Fetch.allCases)
+  func survivesKills(fetch: Fetch) async throws {
     let environment = ProcessInfo.processInfo.environment
     let seed = environment["WEIR_TEST_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64.max)
-    let kills = environment["WEIR_TEST_KILLS"].flatMap(Int.init) ?? 26
+    let kills = environment["WEIR_TEST_KILLS"].flatMap(Int.init) ?? fetch.kills
     let events = environment["WEIR_TEST_EVENTS"].flatMap(Int.init) ?? 512_000
-    print("exactly once: WEIR_TEST_SEED=\(seed), \(kills) kills, \(events) events")
+    print("exactly once, fetch = '\(fetch.rawValue)': WEIR_TEST_SEED=\(seed), \(kills) kills, \(events) events")
 
     let bench = try Workbench()
     defer { bench.remove() }
@@ -47,7 +59,7 @@ struct ExactlyOnceTests {
     defer { try? postgres.stop(mode: .immediate) }
     let (broker, bootstrap) = try await bench.broker(topics: ["events:\(Self.partitions)"])
     defer { broker.signal(SIGKILL) }
-    let file = try bench.write("exact.sql", Self.pipeline)
+    let file = try bench.write("exact.sql", Self.pipeline(fetch))
     let settings = settings(bench, postgres, bootstrap)
 
     async let produced = produce(seed: seed, events: events, kills: kills, bootstrap: bootstrap)
@@ -71,7 +83,7 @@ struct ExactlyOnceTests {
     defer { try? postgres.stop(mode: .immediate) }
     let (broker, bootstrap) = try await bench.broker(topics: ["events:\(Self.partitions)"])
     defer { broker.signal(SIGKILL) }
-    let file = try bench.write("exact.sql", Self.pipeline)
+    let file = try bench.write("exact.sql", Self.pipeline(.librdkafka))
     let settings = settings(bench, postgres, bootstrap)
     let first = try bench.weir(["run", file], environment: settings)
     try await eventually("the first process to claim the sink") {

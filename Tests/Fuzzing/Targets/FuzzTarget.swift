@@ -58,7 +58,7 @@ public struct FuzzTarget: Sendable {
 
   /// Every target; those that test the driver itself are not among them.
   public static let all: [FuzzTarget] =
-    formats + frontEnd + configuration + checkpoints + parquet + iceberg + answers
+    formats + frontEnd + configuration + checkpoints + parquet + iceberg + answers + kafka
 
   /// The target of this name, those that test the driver included.
   public static func named(_ name: String) -> FuzzTarget? { (all + selfTests).first { $0.name == name } }
