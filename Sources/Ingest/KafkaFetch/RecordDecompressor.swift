@@ -83,9 +83,10 @@ extension RecordDecompressor {
     if zstd == nil { zstd = ZSTD_createDCtx() }
     ZSTD_DCtx_reset(zstd, ZSTD_reset_session_only)
     var input = ZSTD_inBuffer(src: bytes.baseAddress, size: bytes.count, pos: 0)
-    // Java's clients do not say how long the content is.
+    // Java's clients do not say how long the content is, and of a length that is made up no memory may be taken.
     let announced = ZSTD_getFrameContentSize(bytes.baseAddress, bytes.count)
-    var buffer = announced <= UInt64(Self.bytesMax) ? memory.take(Int(announced)) : firstBuffer(bytes.count)
+    let isSaid = announced <= UInt64(Self.bytesMax)
+    var buffer = isSaid ? memory.take(min(Int(announced), bytes.count * 64)) : firstBuffer(bytes.count)
     var output = ZSTD_outBuffer(dst: buffer.start, size: buffer.capacity, pos: 0)
     while true {
       let before = (input.pos, output.pos)

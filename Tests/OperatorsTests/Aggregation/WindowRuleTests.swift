@@ -130,7 +130,8 @@ import Testing
     #expect(partial.isFull)
     take()
     // Sixteen times the limit goes as it is, and is taken at once.
-    for _ in 0..<(16 * 64 / 8) {
+    let rounds = 16 * 64 / 8
+    for _ in 0..<rounds {
       add([1, 1, 1, 1, 2, 2, 2, 2])
       #expect(partial.groupCount == 8)
       #expect(partial.isFull)
@@ -141,7 +142,7 @@ import Testing
     #expect(!partial.isFull)
     take()
     #expect(window.groupCount == 64)
-    let often = Int64(2 + 1 + 16 * 64 / 8 * 4 + 4)
+    let often = Int64(2 + 1 + rounds * 4 + 4)
     #expect(Self.totals(window.advance(to: .maximum)) == [0..<1: 1, 1..<3: often, 3..<64: 1])
   }
 
