@@ -70,6 +70,21 @@ struct RecordBatchTests {
     #expect(result.nextOffset == 1500)
   }
 
+  @Test("a batch may be many times as large as the buffer that its first bytes are decompressed into")
+  func largeBatches() throws {
+    for codec in TestBatch.Codec.allCases {
+      let result = try decode(TestBatch(0..<20_000, codec: codec).bytes)
+      #expect(result.values == Array(0..<20_000), "\(codec)")
+      #expect(result.nextOffset == 20_000)
+    }
+    // Zeros are packed to a thousandth: the buffer has to grow more than once.
+    var batch = TestBatch(base: 0, records: [.init(delta: 0, value: [UInt8](repeating: 0x20, count: 4 << 20))])
+    for codec in TestBatch.Codec.allCases {
+      batch.codec = codec
+      #expect(try decode(batch.bytes).rejected == [0], "\(codec)")
+    }
+  }
+
   @Test("records before the wanted offset are left out, those from the end on too")
   func bounds() throws {
     let bytes = TestBatch(100..<200, codec: .lz4).bytes + TestBatch(200..<300).bytes

@@ -139,7 +139,9 @@ extension RecordDecompressor {
   private func snappy(_ bytes: UnsafeRawBufferPointer) throws(RecordError) -> (buffer: FetchBuffer, count: Int) {
     guard bytes.count >= Self.streamHeader, bytes.prefix(Self.streamMark.count).elementsEqual(Self.streamMark) else {
       var buffer = memory.take(0)
-      return (buffer, try appendBlock(bytes, to: &buffer, 0))
+      // First the block, which may take another buffer.
+      let count = try appendBlock(bytes, to: &buffer, 0)
+      return (buffer, count)
     }
     var (buffer, count, position) = (firstBuffer(bytes.count), 0, Self.streamHeader)
     while position < bytes.count {
