@@ -73,7 +73,8 @@ public struct WindowAggregator: Sendable {
     encoded.encode(keyColumns, count: partial.count)
     groups.grow(to: partial.count, with: 0)
     for (start, rows) in rowsOfStart {
-      let index = windows.index(start: start, layout)
+      // Partial rows of one batch are mostly groups of their own; a restored window comes as one batch.
+      let index = windows.index(start: start, rows: rows.count, layout)
       let added = rows.withUnsafeBufferPointer { rows in
         groups.withUnsafeMutableBufferPointer { groups -> Int in
           guard let rowsBase = rows.baseAddress, let groupsBase = groups.baseAddress else { return 0 }

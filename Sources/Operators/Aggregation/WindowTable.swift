@@ -102,8 +102,8 @@ struct WindowTables: Sendable {
   var groupCount: Int { tables.indices.reduce(0) { $0 + tables[$1].count } }
   var memoryBytes: Int { tables.indices.reduce(0) { $0 + tables[$1].memoryBytes } }
 
-  /// The index of the table of the window that begins at `start`; it is made if there is none.
-  mutating func index(start: Int64, _ layout: AggregateLayout) -> Int {
+  /// The index of the table of the window that begins at `start`; it is made if there is none, with room for `rows`.
+  mutating func index(start: Int64, rows: Int = 0, _ layout: AggregateLayout) -> Int {
     // The latest window is the usual one.
     if let last = tables.last, last.start == start { return tables.count - 1 }
     var low = 0
@@ -113,7 +113,7 @@ struct WindowTables: Sendable {
       if tables[middle].start < start { low = middle + 1 } else { high = middle }
     }
     if low == tables.count || tables[low].start != start {
-      tables.insert(layout.makeTable(start: start, expecting: expectedGroups), at: low)
+      tables.insert(layout.makeTable(start: start, expecting: max(expectedGroups, rows)), at: low)
     }
     return low
   }
