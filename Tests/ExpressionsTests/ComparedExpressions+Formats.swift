@@ -3,7 +3,15 @@ extension ComparedExpressions {
     "\n"
     + numberPatterns.flatMap { pattern in
       ["n", "i", "l", "d", "r", "e"].map { "to_char(\($0), '\(pattern)')" }
-    }.joined(separator: "\n") + "\n" + timeTexts
+    }.joined(separator: "\n") + "\n"
+    + timePatterns.flatMap { pattern in ["ts", "tz"].map { "to_char(\($0), '\(pattern)')" } }.joined(separator: "\n")
+    + timeTexts
+
+  private static let timePatterns = [
+    "YYYY-MM-DD HH24:MI:SS", "YYYY-MM-DD\"T\"HH24:MI:SS.US", "YYYYMMDDHH24MISSMS", "Day, DD Month YYYY",
+    "FMDay, FMDD FMMonth YYYY", "FMDAY DAY day", "DY Dy dy MON Mon mon", "FMHH12:MI AM", "HH:MI pm", "IYYY-\"W\"IW-ID",
+    "YYY YY Y", "DDD D Q WW W CC J", "SSSS MS", "month MONTH", "yyyy/mm/dd", "TZ", "OF", "FMMM.FMDD", "\"YYYY\"", "é–é"
+  ]
 
   private static let numberPatterns = [
     "9", "999", "0", "000", "9999999999", "0999", "9990", "999.99", "000.00", "FM999.99", "FM000.00", "FM990.00",

@@ -174,6 +174,16 @@ enum ComparedExpressions {
     regexp_replace(t, 'L+', '<\\&>', 'gi')
     regexp_replace(t, 'x*', '-', 'g')
     regexp_replace(t, 'a|ab|a1b', 'X')
+    t ~ '(W|^)o?r?'
+    t ~* 'ä'
+    t ~ '[^a-zA-Z]'
+    t ~ 'ö$'
+    substring('q=1&channel_id=42&x=' || t FROM '(?:&|^)channel_id=([^&]*)')
+    substring('channel_id=' || t FROM '(?:&|^)channel_id=([^&]*)')
+    substring('xchannel_id=' || t FROM '(?:&|^)channel_id=([^&]*)')
+    regexp_replace('ä–' || t || 'ö', '(ö|d)', '[\\1]', 'g')
+    regexp_replace(t, '\\mw', '_', 'gi')
+    regexp_replace(t, '$', '!')
     """
   private static let times = """
 

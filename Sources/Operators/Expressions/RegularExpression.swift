@@ -21,6 +21,8 @@ struct RegularExpression: Sendable {
   private let program: [Instruction]
   private let ignoresCase: Bool
   private let isLongest: Bool
+  /// Bytes that a match can begin with; nil when a match can be empty.
+  private let firstBytes: [Bool]?
   private static let maximumInstructions = 20_000
 
   init(_ pattern: String, ignoresCase: Bool = false, isNewlineSensitive: Bool = false) throws(RowError) {
@@ -34,6 +36,42 @@ struct RegularExpression: Sendable {
     program.append(.save(1))
     program.append(.match)
     self.program = program
+    firstBytes = Self.firstBytes(program, parser.ignoresCase)
+  }
+
+  /// Bytes that a match of the program can begin with: what any of the instructions takes that are reached without
+  /// taking a character. Of characters that are not ASCII all are let through.
+  private static func firstBytes(_ program: [Instruction], _ ignoresCase: Bool) -> [Bool]? {
+    var result = [Bool](repeating: false, count: 256)
+    func letThrough(_ takes: (Unicode.Scalar) -> Bool) {
+      for byte in 0..<UInt8(0x80) where takes(Unicode.Scalar(byte)) { result[Int(byte)] = true }
+    }
+    func letAllBeyondASCII() {
+      for byte in 0x80...0xFF { result[byte] = true }
+    }
+    var isKnown = [Bool](repeating: false, count: program.count)
+    var open = [0]
+    while let counter = open.popLast() {
+      if isKnown[counter] { continue }
+      isKnown[counter] = true
+      switch program[counter] {
+      case .match: return nil
+      case .jump(let target): open.append(target)
+      case .split(let first, let second): open += [first, second]
+      case .save, .assert: open.append(counter + 1)
+      case .any:
+        letThrough { _ in true }
+        letAllBeyondASCII()
+      case .set(let set):
+        letThrough { set.contains($0, ignoresCase: ignoresCase) }
+        letAllBeyondASCII()
+      case .scalar(let wanted):
+        letThrough { $0 == wanted || (ignoresCase && CharacterCase.lower($0) == wanted) }
+        // The Kelvin sign is a k in small letters.
+        if ignoresCase || !wanted.isASCII { letAllBeyondASCII() }
+      }
+    }
+    return result
   }
 
   private static func emit(
@@ -136,6 +174,11 @@ struct RegularExpression: Sendable {
     var best: [Int]?
     var position = from
     while true {
+      if best == nil, current.counters.isEmpty, let firstBytes {
+        // Most of a text cannot begin a match: no thread is started there.
+        while position < text.endIndex, !firstBytes[Int(text[position])] { position += 1 }
+        if position == text.endIndex { return nil }
+      }
       let (scalar, width) = Self.decode(text, position)
       if best == nil { add(0, unset, text, position, needsCaptures, &current) }
       if current.counters.isEmpty && best != nil { break }
