@@ -99,6 +99,10 @@ struct WindowTables: Sendable {
   /// How many groups the window had that was taken last: the next will have about as many.
   private var expectedGroups = 0
 
+  /// Beside more open tables the expectation does not count: where partitions are read far apart, many windows are open
+  /// that have few of their groups yet.
+  private static let presizedTables = 4
+
   var groupCount: Int { tables.indices.reduce(0) { $0 + tables[$1].count } }
   var memoryBytes: Int { tables.indices.reduce(0) { $0 + tables[$1].memoryBytes } }
 
@@ -113,7 +117,8 @@ struct WindowTables: Sendable {
       if tables[middle].start < start { low = middle + 1 } else { high = middle }
     }
     if low == tables.count || tables[low].start != start {
-      tables.insert(layout.makeTable(start: start, expecting: max(expectedGroups, rows)), at: low)
+      let expected = tables.count < Self.presizedTables ? expectedGroups : 0
+      tables.insert(layout.makeTable(start: start, expecting: max(expected, rows)), at: low)
     }
     return low
   }

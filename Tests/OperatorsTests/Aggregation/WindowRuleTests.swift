@@ -181,6 +181,28 @@ import Testing
     }
   }
 
+  @Test("many windows that are open at once take the memory of their own groups, whatever the last one had")
+  func skewedWindows() throws {
+    let keyed = WindowedAggregate.test(size: 10, keys: [.number], [.of(.count, nil)])
+    var window = try WindowAggregator(keyed)
+    func merge(_ numbers: Range<Int64>, time: Int64) throws {
+      var partial = try PartialAggregator(keyed)
+      let rows = numbers.map { number in
+        var row = row(time)
+        row.number = number
+        return row
+      }
+      _ = partial.add(Batch(rows), evaluationContext)
+      for batch in partial.takeAll(shards: 1) { if let batch { _ = window.merge(batch) } }
+    }
+    try merge(0..<20_000, time: 5)
+    #expect(window.advance(to: Timestamp(microseconds: 10)).reduce(0) { $0 + $1.count } == 20_000)
+    // As when one partition is read far ahead of the others.
+    for index in 1...100 { try merge(0..<10, time: Int64(index) * 10) }
+    #expect(window.groupCount == 1_000)
+    #expect(window.memoryBytes < 16 << 20)
+  }
+
   /// How often each number comes, by ranges that have the same: the first column and the last.
   private static func totals(_ batches: [Batch]) -> [Range<Int64>: Int64] {
     var counts: [Int64: Int64] = [:]
